@@ -1,0 +1,5 @@
+/**
+ * The engine: catches the traffic of pods on a node and hands it to the node-local proxy.
+ * @packageDocumentation
+ */
+export { DEFAULT_PORTS, type ProxyPorts } from './ports.ts';

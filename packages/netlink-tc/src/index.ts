@@ -1,0 +1,6 @@
+/**
+ * The kernel door: bpf(2), netlink, rtnetlink, tc and network namespaces of Linux, from TypeScript, with no compiler and
+ * no native code of our own. Importing it touches nothing: the first call does.
+ * @packageDocumentation
+ */
+export { errnoName } from './errno.ts';
