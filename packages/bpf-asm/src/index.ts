@@ -1,0 +1,8 @@
+/**
+ * A total eBPF assembler in pure TypeScript: instructions, labels and linking, text, layouts, BTF, an interpreter and object
+ * files. Nothing here looks at the machine it runs on.
+ *
+ * @packageDocumentation
+ */
+export * from './error.ts';
+export * from './isa/index.ts';
