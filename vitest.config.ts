@@ -16,6 +16,7 @@ const config: ViteUserConfig = defineConfig({
       'examples/**/*.test.ts',
       'bench/**/*.test.ts',
     ],
+    globalSetup: ['test/support/residue.ts'],
     // Processes, not threads: native code and namespaces are per process, and a crash takes one file down, not the run.
     pool: 'forks',
     testTimeout: 20_000,

@@ -1,0 +1,75 @@
+/**
+ * Who may import whom: the one table. `check-imports.ts` enforces it, and the table of docs/architecture.md is made of it.
+ */
+
+/** What the inner parts of a package may import. A part is a folder of `src`, or a file directly in it. */
+export interface PackageRules {
+  /** Other packages of this repository: floors below. */
+  readonly below: readonly string[];
+  /** Third-party packages at run time, each with the parts that may import it. */
+  readonly dependencies: Readonly<Record<string, readonly string[]>>;
+  /** Packages that are optional at run time (peers), each with the parts that may import it. */
+  readonly optional: Readonly<Record<string, readonly string[]>>;
+  /** The parts that may use Node's own modules. */
+  readonly node: 'everywhere' | readonly string[];
+  /** Each part, lower ones first, with the parts it may import. */
+  readonly parts: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The floors, lowest first. */
+export const LAYERS: Readonly<Record<string, PackageRules>> = {
+  'bpf-asm': {
+    below: [],
+    dependencies: { '@noble/hashes': ['asm'] },
+    optional: {},
+    node: ['cli'],
+    parts: {
+      source: [],
+      error: ['source'],
+      isa: ['source', 'error'],
+      asm: ['source', 'error', 'isa'],
+      layout: ['source', 'error'],
+      btf: ['source', 'error', 'isa', 'layout'],
+      helpers: ['source', 'error'],
+      text: ['source', 'error', 'isa', 'asm', 'helpers'],
+      vm: ['source', 'error', 'isa', 'asm', 'layout', 'helpers'],
+      elf: ['source', 'error', 'isa', 'asm', 'layout', 'btf'],
+      compile: ['source', 'error', 'isa', 'asm', 'layout', 'helpers'],
+      lang: ['source', 'error', 'isa', 'asm', 'layout', 'btf', 'helpers', 'text', 'compile'],
+      cli: ['source', 'error', 'isa', 'asm', 'layout', 'btf', 'helpers', 'text', 'vm', 'elf', 'compile', 'lang'],
+    },
+  },
+  'netlink-tc': {
+    below: ['bpf-asm'],
+    dependencies: { koffi: ['sys'] },
+    optional: { 'ffi-rs': ['sys'] },
+    node: 'everywhere',
+    parts: {
+      errno: [],
+      error: ['errno'],
+      sys: ['errno', 'error'],
+      netns: ['errno', 'error', 'sys'],
+      bpf: ['errno', 'error', 'sys'],
+      netlink: ['errno', 'error', 'sys', 'netns'],
+      rtnl: ['errno', 'error', 'sys', 'netns', 'netlink'],
+      tc: ['errno', 'error', 'sys', 'netns', 'netlink', 'rtnl', 'bpf'],
+    },
+  },
+  'ambient-redirect': {
+    below: ['bpf-asm', 'netlink-tc'],
+    dependencies: {},
+    optional: {},
+    node: 'everywhere',
+    parts: {
+      ports: [],
+      error: [],
+      maps: ['error', 'ports'],
+      programs: ['error', 'ports', 'maps'],
+      topology: ['error'],
+      chain: ['error'],
+      observe: ['error', 'maps'],
+      engine: ['error', 'ports', 'maps', 'programs', 'topology', 'chain', 'observe'],
+      cli: ['error', 'ports', 'maps', 'programs', 'topology', 'chain', 'observe', 'engine'],
+    },
+  },
+};
