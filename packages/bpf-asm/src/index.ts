@@ -6,3 +6,4 @@
  */
 export * from './error.ts';
 export * from './isa/index.ts';
+export * from './helpers/index.ts';

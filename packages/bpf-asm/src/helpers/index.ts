@@ -1,0 +1,3 @@
+export * from './helper.ts';
+export * from './helpers.gen.ts';
+export * from './lookup.ts';
