@@ -1,0 +1,136 @@
+import type { ByteOrder } from '../isa/encode.ts';
+import { Codec, show } from './codec.ts';
+import type { IntegerBits, IntegerLayout, LayoutFault } from './layout.ts';
+
+type SmallBits = Exclude<IntegerBits, 64>;
+
+/** What both kinds of integer have in common. */
+abstract class Integer<T extends number | bigint> extends Codec<T> implements IntegerLayout<T> {
+  readonly kind = 'integer';
+  readonly label: string;
+  readonly bits: IntegerBits;
+  readonly size: number;
+  readonly align: number;
+  readonly signed: boolean;
+  readonly network: boolean;
+  readonly byteOrder: ByteOrder;
+
+  constructor(label: string, bits: IntegerBits, signed: boolean, byteOrder: ByteOrder, network: boolean) {
+    super();
+    this.label = label;
+    this.bits = bits;
+    this.size = bits / 8;
+    this.align = bits / 8;
+    this.signed = signed;
+    this.network = network;
+    this.byteOrder = byteOrder;
+  }
+
+  checkPadding(): undefined {
+    return undefined;
+  }
+}
+
+/** Integers up to 32 bits, as numbers. */
+class SmallInteger extends Integer<number> {
+  readonly #min: number;
+  readonly #max: number;
+
+  constructor(label: string, bits: SmallBits, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
+    super(label, bits, signed, byteOrder, network);
+    this.#min = signed ? -(2 ** (bits - 1)) : 0;
+    this.#max = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
+  }
+
+  check(value: unknown): LayoutFault | undefined {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= this.#min && value <= this.#max) return undefined;
+    return { path: '', problem: `is ${show(value)}, and must be an integer from ${this.#min} to ${this.#max}` };
+  }
+
+  write(value: number, into: Uint8Array, at: number): void {
+    if (this.byteOrder === 'little') for (let i = 0, rest = value; i < this.size; i++, rest >>= 8) into[at + i] = rest;
+    else for (let i = this.size - 1, rest = value; i >= 0; i--, rest >>= 8) into[at + i] = rest;
+  }
+
+  read(bytes: Uint8Array, at: number): number {
+    const unsigned = readUnsigned(bytes, at, this.size, this.byteOrder);
+    if (!this.signed) return unsigned;
+    const shift = 32 - this.bits;
+    return (unsigned << shift) >> shift;
+  }
+
+  forByteOrder(byteOrder: ByteOrder): this {
+    if (this.network || byteOrder === this.byteOrder) return this;
+    return new SmallInteger(this.label, this.bits as SmallBits, this.signed, byteOrder) as this;
+  }
+}
+
+/** Integers of 64 bits, as bigints. */
+class LargeInteger extends Integer<bigint> {
+  readonly #min: bigint;
+  readonly #max: bigint;
+
+  constructor(label: string, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
+    super(label, 64, signed, byteOrder, network);
+    this.#min = signed ? -(1n << 63n) : 0n;
+    this.#max = signed ? (1n << 63n) - 1n : (1n << 64n) - 1n;
+  }
+
+  check(value: unknown): LayoutFault | undefined {
+    if (typeof value === 'bigint' && value >= this.#min && value <= this.#max) return undefined;
+    const problem = `is ${show(value)}, and must be a bigint from ${this.#min}n to ${this.#max}n`;
+    return typeof value === 'number' ? { path: '', problem, hint: '64-bit values are bigints: write 1n, or BigInt(x)' } : { path: '', problem };
+  }
+
+  write(value: bigint, into: Uint8Array, at: number): void {
+    const little = this.byteOrder === 'little';
+    let low = Number(BigInt.asUintN(32, value));
+    let high = Number(BigInt.asUintN(32, value >> 32n));
+    for (let i = 0; i < 4; i++, low >>>= 8, high >>>= 8) {
+      into[at + (little ? i : 7 - i)] = low;
+      into[at + (little ? 4 + i : 3 - i)] = high;
+    }
+  }
+
+  read(bytes: Uint8Array, at: number): bigint {
+    const first = readUnsigned(bytes, at, 4, this.byteOrder);
+    const second = readUnsigned(bytes, at + 4, 4, this.byteOrder);
+    const unsigned = this.byteOrder === 'little' ? (BigInt(second) << 32n) | BigInt(first) : (BigInt(first) << 32n) | BigInt(second);
+    return this.signed ? BigInt.asIntN(64, unsigned) : unsigned;
+  }
+
+  forByteOrder(byteOrder: ByteOrder): this {
+    if (this.network || byteOrder === this.byteOrder) return this;
+    return new LargeInteger(this.label, this.signed, byteOrder) as this;
+  }
+}
+
+function readUnsigned(bytes: Uint8Array, at: number, size: number, byteOrder: ByteOrder): number {
+  let value = 0;
+  if (byteOrder === 'little') for (let i = size - 1; i >= 0; i--) value = (value << 8) | (bytes[at + i] ?? 0);
+  else for (let i = 0; i < size; i++) value = (value << 8) | (bytes[at + i] ?? 0);
+  return value >>> 0;
+}
+
+/** `__u8`. */
+export const u8: IntegerLayout<number> = new SmallInteger('u8', 8, false);
+/** `__u16` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
+export const u16: IntegerLayout<number> = new SmallInteger('u16', 16, false);
+/** `__u32` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
+export const u32: IntegerLayout<number> = new SmallInteger('u32', 32, false);
+/** `__u64` as a bigint, in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
+export const u64: IntegerLayout<bigint> = new LargeInteger('u64', false);
+/** `__s8`. */
+export const i8: IntegerLayout<number> = new SmallInteger('i8', 8, true);
+/** `__s16` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
+export const i16: IntegerLayout<number> = new SmallInteger('i16', 16, true);
+/** `__s32` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
+export const i32: IntegerLayout<number> = new SmallInteger('i32', 32, true);
+/** `__s64` as a bigint, in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
+export const i64: IntegerLayout<bigint> = new LargeInteger('i64', true);
+/** `__be16`: network byte order on every machine. */
+export const be16: IntegerLayout<number> = new SmallInteger('be16', 16, false, 'big', true);
+/** `__be32`: network byte order on every machine. */
+export const be32: IntegerLayout<number> = new SmallInteger('be32', 32, false, 'big', true);
+/** `__be64` as a bigint: network byte order on every machine. */
+export const be64: IntegerLayout<bigint> = new LargeInteger('be64', false, 'big', true);
