@@ -37,7 +37,8 @@ class FixedArray<L extends AnyLayout> extends Codec<ValueOf<L>[], readonly Input
 
   read(bytes: Uint8Array, at: number): ValueOf<L>[] {
     const values: ValueOf<L>[] = [];
-    for (let i = 0; i < this.length; i++) values.push(this.element.read(bytes, at + i * this.element.size) as ValueOf<L>);
+    for (let i = 0; i < this.length; i++)
+      values.push(this.element.read(bytes, at + i * this.element.size) as ValueOf<L>);
     return values;
   }
 

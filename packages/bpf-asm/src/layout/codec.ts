@@ -29,7 +29,10 @@ export abstract class Codec<Out, In = Out> implements Layout<Out, In> {
   decode(bytes: Uint8Array, at?: number, { checkPadding = false }: DecodeOptions = {}): Out {
     this.#inRange(bytes, at ?? 0, 'read');
     if (at === undefined && bytes.length !== this.size) {
-      throw refuse(`${this.label} takes ${this.size} bytes, and ${bytes.length} were given`, 'give the offset to read it out of a larger array');
+      throw refuse(
+        `${this.label} takes ${this.size} bytes, and ${bytes.length} were given`,
+        'give the offset to read it out of a larger array',
+      );
     }
     if (checkPadding) {
       const fault = this.checkPadding(bytes, at ?? 0);
@@ -74,6 +77,9 @@ export function show(value: unknown): string {
 /** Refuses a number of bytes or elements that is not a positive integer within reason. */
 export function positive(label: string, count: number, unit: number): void {
   if (!Number.isInteger(count) || count < 1 || count * unit > MAX_SIZE) {
-    throw refuse(`${label} of ${show(count)} cannot be laid out`, `give a positive number, at most ${MAX_SIZE} bytes in all`);
+    throw refuse(
+      `${label} of ${show(count)} cannot be laid out`,
+      `give a positive number, at most ${MAX_SIZE} bytes in all`,
+    );
   }
 }

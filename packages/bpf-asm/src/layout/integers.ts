@@ -43,7 +43,8 @@ class SmallInteger extends Integer<number> {
   }
 
   check(value: unknown): LayoutFault | undefined {
-    if (typeof value === 'number' && Number.isInteger(value) && value >= this.#min && value <= this.#max) return undefined;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= this.#min && value <= this.#max)
+      return undefined;
     return { path: '', problem: `is ${show(value)}, and must be an integer from ${this.#min} to ${this.#max}` };
   }
 
@@ -79,7 +80,9 @@ class LargeInteger extends Integer<bigint> {
   check(value: unknown): LayoutFault | undefined {
     if (typeof value === 'bigint' && value >= this.#min && value <= this.#max) return undefined;
     const problem = `is ${show(value)}, and must be a bigint from ${this.#min}n to ${this.#max}n`;
-    return typeof value === 'number' ? { path: '', problem, hint: '64-bit values are bigints: write 1n, or BigInt(x)' } : { path: '', problem };
+    return typeof value === 'number'
+      ? { path: '', problem, hint: '64-bit values are bigints: write 1n, or BigInt(x)' }
+      : { path: '', problem };
   }
 
   write(value: bigint, into: Uint8Array, at: number): void {
@@ -95,7 +98,8 @@ class LargeInteger extends Integer<bigint> {
   read(bytes: Uint8Array, at: number): bigint {
     const first = readUnsigned(bytes, at, 4, this.byteOrder);
     const second = readUnsigned(bytes, at + 4, 4, this.byteOrder);
-    const unsigned = this.byteOrder === 'little' ? (BigInt(second) << 32n) | BigInt(first) : (BigInt(first) << 32n) | BigInt(second);
+    const unsigned =
+      this.byteOrder === 'little' ? (BigInt(second) << 32n) | BigInt(first) : (BigInt(first) << 32n) | BigInt(second);
     return this.signed ? BigInt.asIntN(64, unsigned) : unsigned;
   }
 

@@ -111,8 +111,10 @@ export interface Field<L extends AnyLayout = AnyLayout> {
 export type FieldLayouts = Readonly<Record<string, AnyLayout>>;
 
 /** A C struct. */
-export interface StructLayout<F extends FieldLayouts = FieldLayouts>
-  extends Layout<{ [K in keyof F]: ValueOf<F[K]> }, { readonly [K in keyof F]: InputOf<F[K]> }> {
+export interface StructLayout<F extends FieldLayouts = FieldLayouts> extends Layout<
+  { -readonly [K in keyof F]: ValueOf<F[K]> },
+  { readonly [K in keyof F]: InputOf<F[K]> }
+> {
   readonly kind: 'struct';
   /** Tag of the struct in C and in BTF. */
   readonly name: string;

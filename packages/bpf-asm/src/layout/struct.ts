@@ -8,7 +8,7 @@ export interface StructOptions {
   readonly packed?: boolean;
 }
 
-type Out<F extends FieldLayouts> = { [K in keyof F]: ValueOf<F[K]> };
+type Out<F extends FieldLayouts> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 type In<F extends FieldLayouts> = { readonly [K in keyof F]: InputOf<F[K]> };
 
 class Struct<F extends FieldLayouts> extends Codec<Out<F>, In<F>> implements StructLayout<F> {
@@ -99,13 +99,18 @@ class Struct<F extends FieldLayouts> extends Codec<Out<F>, In<F>> implements Str
 
 const IDENTIFIER = /^[A-Za-z_]\w*$/;
 const KEYWORDS: ReadonlySet<string> = new Set(
-  ('auto break case char const continue default do double else enum extern float for goto if inline int long register ' +
-    'restrict return short signed sizeof static struct switch typedef union unsigned void volatile while').split(' '),
+  (
+    'auto break case char const continue default do double else enum extern float for goto if inline int long register ' +
+    'restrict return short signed sizeof static struct switch typedef union unsigned void volatile while'
+  ).split(' '),
 );
 
 function identifier(role: string, name: string): void {
   if (IDENTIFIER.test(name) && !KEYWORDS.has(name) && name !== '__proto__') return;
-  throw refuse(`${role} ${show(name)} is no name that C takes`, 'use letters, digits and underscores, and no keyword of C');
+  throw refuse(
+    `${role} ${show(name)} is no name that C takes`,
+    'use letters, digits and underscores, and no keyword of C',
+  );
 }
 
 /**
@@ -127,7 +132,11 @@ function identifier(role: string, name: string): void {
  * type Key = ValueOf<typeof Key>;                        // { address: string; port: number }
  * ```
  */
-export function struct<const F extends FieldLayouts>(name: string, fields: F, { packed = false }: StructOptions = {}): StructLayout<F> {
+export function struct<const F extends FieldLayouts>(
+  name: string,
+  fields: F,
+  { packed = false }: StructOptions = {},
+): StructLayout<F> {
   identifier('struct', name);
   const names = Object.keys(fields);
   if (names.length === 0) throw refuse(`struct ${name} has no field`);
