@@ -10,7 +10,7 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     include: [
-      'packages/*/src/**/*.test.ts',
+      'packages/*/{src,scripts,test}/**/*.test.ts',
       'test/**/*.test.ts',
       'scripts/**/*.test.ts',
       'examples/**/*.test.ts',
