@@ -1,6 +1,8 @@
 /**
  * The kernel door: bpf(2), netlink, rtnetlink, tc and network namespaces of Linux, from TypeScript, with no compiler and
- * no native code of our own. Importing it touches nothing: the first call does.
+ * no native code of our own. Importing it touches nothing: {@link openSys} does.
  * @packageDocumentation
  */
 export { errnoName } from './errno.ts';
+export * from './error.ts';
+export * from './sys/index.ts';
