@@ -8,3 +8,4 @@ export * from './error.ts';
 export * from './isa/index.ts';
 export * from './helpers/index.ts';
 export * from './layout/index.ts';
+export * from './text/index.ts';
