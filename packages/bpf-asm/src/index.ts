@@ -8,4 +8,5 @@ export * from './error.ts';
 export * from './isa/index.ts';
 export * from './helpers/index.ts';
 export * from './layout/index.ts';
+export * from './btf/index.ts';
 export * from './text/index.ts';
