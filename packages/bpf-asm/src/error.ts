@@ -1,4 +1,4 @@
-import type { SourcePosition } from './isa/source.ts';
+import type { SourcePosition } from './source.ts';
 
 /**
  * The closed list of error codes of this package. Codes are stable: one is added when a new kind of failure appears, none is
@@ -80,7 +80,10 @@ export class BpfAsmError extends Error {
   }
 }
 
-function describe(message: string, { instruction, byteOffset, line, column, source, hint }: BpfAsmErrorContext): string {
+function describe(
+  message: string,
+  { instruction, byteOffset, line, column, source, hint }: BpfAsmErrorContext,
+): string {
   const where: string[] = [];
   if (line !== undefined) where.push(column === undefined ? `line ${line}` : `line ${line}, column ${column}`);
   if (instruction !== undefined) where.push(`instruction ${instruction}`);

@@ -5,7 +5,9 @@
  * @packageDocumentation
  */
 export * from './error.ts';
+export * from './source.ts';
 export * from './isa/index.ts';
+export * from './asm/index.ts';
 export * from './helpers/index.ts';
 export * from './layout/index.ts';
 export * from './btf/index.ts';

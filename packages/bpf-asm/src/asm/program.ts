@@ -1,5 +1,5 @@
 import type { Instruction } from '../isa/index.ts';
-import type { Layout } from '../layout/layout.ts';
+import type { AnyLayout } from '../layout/index.ts';
 import type { AttachType, MapType, ProgramType } from './kernel-types.ts';
 
 /** What a map is, before it exists. A pure value: the loader makes a kernel map of it, the interpreter one of its own. */
@@ -16,9 +16,9 @@ export interface MapDefinition {
   /** Bits of {@link MAP_FLAG}. */
   readonly flags?: number;
   /** How a key's bytes are laid out; its size is `keySize`. */
-  readonly key?: Layout<never>;
+  readonly key?: AnyLayout;
   /** How a value's bytes are laid out; its size is `valueSize`. */
-  readonly value?: Layout<never>;
+  readonly value?: AnyLayout;
   /** What the maps in a map of maps are. */
   readonly inner?: MapDefinition;
 }

@@ -14,9 +14,13 @@ import { OPCODE_LD_IMM64 } from './opcode.ts';
  */
 export function decode(bytes: Uint8Array, options: CodecOptions = {}): Instruction[] {
   if (bytes.byteLength % 8 !== 0) {
-    throw new BpfAsmError('ERR_INVALID_LENGTH', `${bytes.byteLength} bytes are not a whole number of 8-byte instruction slots`, {
-      byteOffset: bytes.byteLength - (bytes.byteLength % 8),
-    });
+    throw new BpfAsmError(
+      'ERR_INVALID_LENGTH',
+      `${bytes.byteLength} bytes are not a whole number of 8-byte instruction slots`,
+      {
+        byteOffset: bytes.byteLength - (bytes.byteLength % 8),
+      },
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = options.byteOrder !== 'big';

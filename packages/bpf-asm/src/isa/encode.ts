@@ -117,7 +117,13 @@ class Encoder {
         return;
       }
       case 'end':
-        this.#slot(this.#member('op', END_CODE, i.op), this.#register('dst', i.dst), 0, 0, this.#member('bits', END_BITS, i.bits));
+        this.#slot(
+          this.#member('op', END_CODE, i.op),
+          this.#register('dst', i.dst),
+          0,
+          0,
+          this.#member('bits', END_BITS, i.bits),
+        );
         return;
       case 'addr_space_cast': {
         const spaces = (this.#u16('dstSpace', i.dstSpace) << 16) | this.#u16('srcSpace', i.srcSpace);
@@ -163,7 +169,13 @@ class Encoder {
         return;
       }
       case 'ld_abs':
-        this.#slot(CLASS.LD | MODE.ABS | this.#member('type', LEGACY_SIZE, i.type), 0, 0, 0, this.#s32('offset', i.offset));
+        this.#slot(
+          CLASS.LD | MODE.ABS | this.#member('type', LEGACY_SIZE, i.type),
+          0,
+          0,
+          0,
+          this.#s32('offset', i.offset),
+        );
         return;
       case 'ld_ind': {
         const code = CLASS.LD | MODE.IND | this.#member('type', LEGACY_SIZE, i.type);
@@ -186,7 +198,13 @@ class Encoder {
       }
       case 'may_goto':
       case 'goto_or_nop':
-        this.#slot(CLASS.JMP | JUMP_JCOND, 0, i.kind === 'may_goto' ? 0 : 1, this.#s16('target', this.#resolved(i.target)), 0);
+        this.#slot(
+          CLASS.JMP | JUMP_JCOND,
+          0,
+          i.kind === 'may_goto' ? 0 : 1,
+          this.#s16('target', this.#resolved(i.target)),
+          0,
+        );
         return;
       case 'call':
         this.#slot(CLASS.JMP | JUMP_CALL, 0, CALL_SOURCE.HELPER, 0, this.#s32('helper', i.helper));
@@ -207,7 +225,11 @@ class Encoder {
         this.#raw(i);
         return;
       default:
-        throw this.#error('ERR_INVALID_INSTRUCTION', 'kind', `there is no instruction kind ${show((i as { kind?: unknown }).kind)}`);
+        throw this.#error(
+          'ERR_INVALID_INSTRUCTION',
+          'kind',
+          `there is no instruction kind ${show((i as { kind?: unknown }).kind)}`,
+        );
     }
   }
 
@@ -233,7 +255,12 @@ class Encoder {
         this.#wide(dst, IMM64_SOURCE.MAP, this.#s32('map', this.#resolvedMap(value.map)), 0);
         return;
       case 'map_value':
-        this.#wide(dst, IMM64_SOURCE.MAP_VALUE, this.#s32('map', this.#resolvedMap(value.map)), this.#u32('offset', value.offset));
+        this.#wide(
+          dst,
+          IMM64_SOURCE.MAP_VALUE,
+          this.#s32('map', this.#resolvedMap(value.map)),
+          this.#u32('offset', value.offset),
+        );
         return;
       case 'btf_id':
         this.#wide(dst, IMM64_SOURCE.BTF_ID, this.#s32('id', value.id), this.#s32('fd', value.fd));
@@ -245,7 +272,12 @@ class Encoder {
         this.#wide(dst, IMM64_SOURCE.MAP_INDEX, this.#s32('index', value.index), 0);
         return;
       case 'map_index_value':
-        this.#wide(dst, IMM64_SOURCE.MAP_INDEX_VALUE, this.#s32('index', value.index), this.#u32('offset', value.offset));
+        this.#wide(
+          dst,
+          IMM64_SOURCE.MAP_INDEX_VALUE,
+          this.#s32('index', value.index),
+          this.#u32('offset', value.offset),
+        );
         return;
       default:
         throw this.#error('ERR_INVALID_INSTRUCTION', 'value', `there is no 64-bit immediate ${show(value)}`);
@@ -261,7 +293,11 @@ class Encoder {
     const next = this.#instructions[this.#index + 1];
     const known = instructionFromFields({ opcode, dst, src, offset, imm }, next?.kind === 'raw' ? next : undefined);
     if (known.kind !== 'raw') {
-      throw this.#error('ERR_INVALID_INSTRUCTION', 'opcode', `these raw fields are the instruction ${show(known.kind)}`);
+      throw this.#error(
+        'ERR_INVALID_INSTRUCTION',
+        'opcode',
+        `these raw fields are the instruction ${show(known.kind)}`,
+      );
     }
     this.#slot(opcode, dst, src, offset, imm);
   }
@@ -282,23 +318,27 @@ class Encoder {
 
   #register(field: string, name: Register): number {
     const number = REGISTER_NUMBER[name];
-    if (typeof number !== 'number') throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(name)} is not a register (r0 to r11)`);
+    if (typeof number !== 'number')
+      throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(name)} is not a register (r0 to r11)`);
     return number;
   }
 
   #member<K extends PropertyKey>(field: string, table: Readonly<Record<K, number>>, key: K): number {
     const code = table?.[key];
-    if (typeof code !== 'number') throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(key)} is not a value of this field`);
+    if (typeof code !== 'number')
+      throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(key)} is not a value of this field`);
     return code;
   }
 
   #s16(field: string, value: number): number {
-    if ((value << 16) >> 16 !== value) throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from -32768 to 32767`);
+    if ((value << 16) >> 16 !== value)
+      throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from -32768 to 32767`);
     return value;
   }
 
   #s32(field: string, value: number): number {
-    if ((value | 0) !== value) throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from -2^31 to 2^31 - 1`);
+    if ((value | 0) !== value)
+      throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from -2^31 to 2^31 - 1`);
     return value;
   }
 
@@ -311,18 +351,29 @@ class Encoder {
   }
 
   #unsigned(field: string, value: number, max: number): number {
-    if (value >>> 0 !== value || value > max) throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from 0 to ${max}`);
+    if (value >>> 0 !== value || value > max)
+      throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from 0 to ${max}`);
     return value;
   }
 
   #resolved(target: Target): number {
     if (typeof target !== 'string') return target;
-    throw this.#error('ERR_UNRESOLVED', 'target', `the label ${show(target)} is not resolved`, 'link the instructions first');
+    throw this.#error(
+      'ERR_UNRESOLVED',
+      'target',
+      `the label ${show(target)} is not resolved`,
+      'link the instructions first',
+    );
   }
 
   #resolvedMap(map: number | string): number {
     if (typeof map !== 'string') return map;
-    throw this.#error('ERR_UNRESOLVED', 'map', `the map ${show(map)} is not resolved`, 'give its file descriptor with resolveMaps');
+    throw this.#error(
+      'ERR_UNRESOLVED',
+      'map',
+      `the map ${show(map)} is not resolved`,
+      'give its file descriptor with resolveMaps',
+    );
   }
 
   /** Cold: makes the error that names the instruction, the field and the author's source. */

@@ -34,7 +34,10 @@ export interface Fields {
 }
 
 /** Names of `table` by their numbers. */
-function byNumber<K extends string>(table: Readonly<Record<K, number>>, skip: readonly K[] = []): ReadonlyMap<number, K> {
+function byNumber<K extends string>(
+  table: Readonly<Record<K, number>>,
+  skip: readonly K[] = [],
+): ReadonlyMap<number, K> {
   const names = Object.keys(table) as K[];
   return new Map(names.filter((name) => !skip.includes(name)).map((name) => [table[name], name]));
 }
@@ -42,8 +45,17 @@ function byNumber<K extends string>(table: Readonly<Record<K, number>>, skip: re
 const ALU_NAME = byNumber<AluOp>(ALU_CODE, ['sdiv', 'smod']);
 const JUMP_NAME = byNumber<JumpOp>(JUMP_CODE);
 const ATOMIC_NAME = byNumber<AtomicOp>(ATOMIC_CODE);
-const TYPE_NAME = new Map<number, StoreType>([[SIZE.B, 'u8'], [SIZE.H, 'u16'], [SIZE.W, 'u32'], [SIZE.DW, 'u64']]); // prettier-ignore
-const SIGNED_NAME = new Map<number, LoadType>([[SIZE.B, 's8'], [SIZE.H, 's16'], [SIZE.W, 's32']]); // prettier-ignore
+const TYPE_NAME = new Map<number, StoreType>([
+  [SIZE.B, 'u8'],
+  [SIZE.H, 'u16'],
+  [SIZE.W, 'u32'],
+  [SIZE.DW, 'u64'],
+]);
+const SIGNED_NAME = new Map<number, LoadType>([
+  [SIZE.B, 's8'],
+  [SIZE.H, 's16'],
+  [SIZE.W, 's32'],
+]);
 
 /**
  * Makes the instruction that a slot's fields are: the known one where there is one, else a raw one with the same fields. A known
@@ -113,7 +125,13 @@ function aluVariant(name: AluOp, offset: number): AluOp | undefined {
   return name === 'div' ? 'sdiv' : name === 'mod' ? 'smod' : undefined;
 }
 
-function movVariant(width: 32 | 64, dst: Register, src: Register, offset: number, imm: number): Instruction | undefined {
+function movVariant(
+  width: 32 | 64,
+  dst: Register,
+  src: Register,
+  offset: number,
+  imm: number,
+): Instruction | undefined {
   if (imm === 0 && (offset === 8 || offset === 16)) return { kind: 'movsx', width, bits: offset, dst, src };
   if (width === 32) return undefined;
   if (imm === 0 && offset === 32) return { kind: 'movsx', width, bits: offset, dst, src };
@@ -148,7 +166,9 @@ function jump({ opcode, dst: d, src: s, offset, imm }: Fields): Instruction | un
       return s === CALL_SOURCE.LOCAL ? { kind: 'call_local', target: imm } : undefined;
     }
     case JUMP_EXIT:
-      return width === 32 || fromRegister || d !== 0 || s !== 0 || offset !== 0 || imm !== 0 ? undefined : { kind: 'exit' };
+      return width === 32 || fromRegister || d !== 0 || s !== 0 || offset !== 0 || imm !== 0
+        ? undefined
+        : { kind: 'exit' };
     case JUMP_JCOND:
       if (width === 32 || fromRegister || d !== 0 || imm !== 0 || s > 1) return undefined;
       return { kind: s === 0 ? 'may_goto' : 'goto_or_nop', target: offset };

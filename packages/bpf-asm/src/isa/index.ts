@@ -4,4 +4,3 @@ export * from './fields.ts';
 export * from './instruction.ts';
 export * from './opcode.ts';
 export * from './register.ts';
-export * from './source.ts';

@@ -1,10 +1,10 @@
 import type { ALU_CODE, ATOMIC_CODE, JUMP_CODE } from './opcode.ts';
 import type { Register } from './register.ts';
-import type { SourcePosition } from './source.ts';
+import type { SourcePosition } from '../source.ts';
 
 /**
- * Where a jump, a local call or a function pointer goes: a number counts 8-byte slots from the end of the instruction, as it
- * is encoded; a string is a label, which linking turns into a number.
+ * Where a jump, a local call or a function pointer goes: a number counts 8-byte slots from the one after
+ * the instruction's first, as it is encoded; a string is a label, which linking turns into a number.
  */
 export type Target = number | string;
 

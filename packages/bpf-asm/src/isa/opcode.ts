@@ -98,7 +98,15 @@ export const LOAD_ACQUIRE = 0x100;
 export const STORE_RELEASE = 0x110;
 
 /** Source field of a 64-bit immediate load (RFC 9669 section 5.4; `BPF_PSEUDO_*` in Linux). */
-export const IMM64_SOURCE = { CONST: 0, MAP: 1, MAP_VALUE: 2, BTF_ID: 3, FUNC: 4, MAP_INDEX: 5, MAP_INDEX_VALUE: 6 } as const;
+export const IMM64_SOURCE = {
+  CONST: 0,
+  MAP: 1,
+  MAP_VALUE: 2,
+  BTF_ID: 3,
+  FUNC: 4,
+  MAP_INDEX: 5,
+  MAP_INDEX_VALUE: 6,
+} as const;
 
 /** Opcode of a 64-bit immediate load: class LD, size DW, mode IMM. */
 export const OPCODE_LD_IMM64 = 0x18;
