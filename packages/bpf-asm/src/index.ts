@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 export * from './error.ts';
-export * from './source.ts';
 export * from './isa/index.ts';
 export * from './asm/index.ts';
 export * from './helpers/index.ts';
 export * from './layout/index.ts';
 export * from './btf/index.ts';
 export * from './text/index.ts';
+export * from './vm/index.ts';

@@ -4,3 +4,4 @@ export * from './fields.ts';
 export * from './instruction.ts';
 export * from './opcode.ts';
 export * from './register.ts';
+export * from '../source.ts';
