@@ -1,0 +1,14 @@
+export * from './contexts/index.ts';
+export * from './errno.ts';
+export * from './helper.ts';
+export * from './helpers/default-helpers.ts';
+export * from './maps/index.ts';
+export { Machine, type TraceCallback } from './machine.ts';
+export { Memory } from './memory.ts';
+export { Region, type FieldAccess, type RegionOptions, type RegisterWriter } from './region.ts';
+export { Registers } from './registers.ts';
+export { Code, type CodeEnvironment, type SymbolicAddress } from './code.ts';
+export { PacketBuffer } from './packet.ts';
+export { Run, type Clone, type Environment, type Redirect, type VmEvent } from './run.ts';
+export * from './socket.ts';
+export * from './vm.ts';
