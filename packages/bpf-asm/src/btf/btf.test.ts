@@ -1,12 +1,23 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { describeWith, file, tool } from '../../../../test/support/needs.ts';
+import { tempDir } from '../../../../test/support/temp.ts';
 import { isBpfAsmError } from '../error.ts';
 import { arbitraryTypes } from '../../test/arbitrary-btf.ts';
-import { BtfBuilder, dedupBtf, mapReferences, readBtf, referencesOf, writeBtf, type Btf, type BtfInt, type BtfType } from './index.ts';
+import {
+  BtfBuilder,
+  dedupBtf,
+  mapReferences,
+  readBtf,
+  referencesOf,
+  writeBtf,
+  type Btf,
+  type BtfInt,
+  type BtfType,
+} from './index.ts';
 
 const VMLINUX = '/sys/kernel/btf/vmlinux';
 const int: BtfInt = { kind: 'int', name: 'int', size: 4, bits: 32, bitOffset: 0, encoding: 'signed' };
@@ -253,22 +264,17 @@ describe('dedup', () => {
   });
 });
 
-describe.skipIf(!existsSync(VMLINUX))('BTF of the running kernel', () => {
-  let directory = '';
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'btf-'));
-  });
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
-  const dump = (file: string): string =>
-    execFileSync('bpftool', ['btf', 'dump', 'file', file, 'format', 'raw'], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+describeWith([file(VMLINUX), tool('bpftool')], 'BTF of the running kernel', () => {
+  const dump = (path: string): string =>
+    execFileSync('bpftool', ['btf', 'dump', 'file', path, 'format', 'raw'], { encoding: 'utf8', maxBuffer: 2 ** 28 });
 
   it('is read in full and written again so that bpftool sees the same types', () => {
     const btf = readBtf(readFileSync(VMLINUX));
     const types = typesOf(btf);
     expect(types.length).toBeGreaterThan(10_000);
-    const file = join(directory, 'vmlinux.btf');
-    writeFileSync(file, writeBtf(types));
-    expect(dump(file) === dump(VMLINUX)).toBe(true);
+    const path = join(tempDir(), 'vmlinux.btf');
+    writeFileSync(path, writeBtf(types));
+    expect(dump(path) === dump(VMLINUX)).toBe(true);
     const task = btf.find('task_struct', 'struct');
     expect(task === undefined ? undefined : btf.type(task)).toMatchObject({ kind: 'struct', name: 'task_struct' });
   }, 60_000);

@@ -1,7 +1,7 @@
 import { BpfAsmError } from '../error.ts';
-import { KIND_NAME } from './kinds.ts';
+import { ENCODINGS, KIND_NAME, LINKAGES } from './kinds.ts';
 import type { StringTable } from './strings.ts';
-import { ENCODINGS, LINKAGES, type BtfInt, type BtfLinkage, type BtfMember, type BtfType } from './types.ts';
+import type { BtfInt, BtfLinkage, BtfMember, BtfType } from './types.ts';
 
 /**
  * Decodes the type from `at` to `end`, which was found to be in range.

@@ -1,5 +1,6 @@
 import { BpfAsmError } from '../error.ts';
-import { BTF_KIND, ENCODINGS, LINKAGES, type BtfMember, type BtfType } from './types.ts';
+import { ENCODINGS, LINKAGES } from './kinds.ts';
+import { BTF_KIND, type BtfMember, type BtfType } from './types.ts';
 
 /** Most members, values or parameters of a type that every kernel takes. */
 const MAX_VLEN = 0xffff;

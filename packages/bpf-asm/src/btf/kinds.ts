@@ -1,4 +1,4 @@
-import { BTF_KIND, type BtfKind } from './types.ts';
+import { BTF_KIND, type BtfInt, type BtfKind, type BtfLinkage } from './types.ts';
 
 /** How long a type is: 12 bytes, `fixed` more, and `each` for every one of its `vlen` elements. */
 export interface KindSize {
@@ -52,3 +52,9 @@ export const BTF_HEADER = {
 
 /** Size of the header without the kind layout. */
 export const BTF_HEADER_SIZE = 24;
+
+/** Linkages by their numbers. */
+export const LINKAGES: readonly BtfLinkage[] = ['static', 'global', 'extern'];
+
+/** Encodings of an integer by their numbers. */
+export const ENCODINGS: Readonly<Record<BtfInt['encoding'], number>> = { unsigned: 0, signed: 1, char: 2, bool: 4 };

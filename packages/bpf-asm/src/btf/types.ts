@@ -207,12 +207,6 @@ export type BtfType =
   | BtfTypeTag
   | BtfUnknown;
 
-/** Linkages by their numbers. */
-export const LINKAGES: readonly BtfLinkage[] = ['static', 'global', 'extern'];
-
-/** Encodings of an integer by their numbers. */
-export const ENCODINGS: Readonly<Record<BtfInt['encoding'], number>> = { unsigned: 0, signed: 1, char: 2, bool: 4 };
-
 /** The same type with every id of another type replaced by what `map` gives for it, in the order in which they are written. */
 export function mapReferences(type: BtfType, map: (id: BtfId) => BtfId): BtfType {
   switch (type.kind) {
