@@ -1,13 +1,13 @@
 import type { ByteOrder } from '../isa/encode.ts';
 import { Codec, show } from './codec.ts';
-import type { IntegerBits, IntegerLayout, LayoutFault } from './layout.ts';
+import type { IntegerBits, IntegerLayout, IntegerName, LayoutFault } from './layout.ts';
 
 type SmallBits = Exclude<IntegerBits, 64>;
 
 /** What both kinds of integer have in common. */
-abstract class Integer<T extends number | bigint> extends Codec<T> implements IntegerLayout<T> {
+abstract class Integer<T extends number | bigint, Name extends IntegerName> extends Codec<T> implements IntegerLayout<T, Name> {
   readonly kind = 'integer';
-  readonly label: string;
+  readonly label: Name;
   readonly bits: IntegerBits;
   readonly size: number;
   readonly align: number;
@@ -15,7 +15,7 @@ abstract class Integer<T extends number | bigint> extends Codec<T> implements In
   readonly network: boolean;
   readonly byteOrder: ByteOrder;
 
-  constructor(label: string, bits: IntegerBits, signed: boolean, byteOrder: ByteOrder, network: boolean) {
+  constructor(label: Name, bits: IntegerBits, signed: boolean, byteOrder: ByteOrder, network: boolean) {
     super();
     this.label = label;
     this.bits = bits;
@@ -32,11 +32,11 @@ abstract class Integer<T extends number | bigint> extends Codec<T> implements In
 }
 
 /** Integers up to 32 bits, as numbers. */
-class SmallInteger extends Integer<number> {
+class SmallInteger<Name extends IntegerName> extends Integer<number, Name> {
   readonly #min: number;
   readonly #max: number;
 
-  constructor(label: string, bits: SmallBits, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
+  constructor(label: Name, bits: SmallBits, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
     super(label, bits, signed, byteOrder, network);
     this.#min = signed ? -(2 ** (bits - 1)) : 0;
     this.#max = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
@@ -67,11 +67,11 @@ class SmallInteger extends Integer<number> {
 }
 
 /** Integers of 64 bits, as bigints. */
-class LargeInteger extends Integer<bigint> {
+class LargeInteger<Name extends IntegerName> extends Integer<bigint, Name> {
   readonly #min: bigint;
   readonly #max: bigint;
 
-  constructor(label: string, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
+  constructor(label: Name, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
     super(label, 64, signed, byteOrder, network);
     this.#min = signed ? -(1n << 63n) : 0n;
     this.#max = signed ? (1n << 63n) - 1n : (1n << 64n) - 1n;
@@ -117,24 +117,24 @@ function readUnsigned(bytes: Uint8Array, at: number, size: number, byteOrder: By
 }
 
 /** `__u8`. */
-export const u8: IntegerLayout<number> = new SmallInteger('u8', 8, false);
+export const u8: IntegerLayout<number, 'u8'> = new SmallInteger('u8', 8, false);
 /** `__u16` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
-export const u16: IntegerLayout<number> = new SmallInteger('u16', 16, false);
+export const u16: IntegerLayout<number, 'u16'> = new SmallInteger('u16', 16, false);
 /** `__u32` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
-export const u32: IntegerLayout<number> = new SmallInteger('u32', 32, false);
+export const u32: IntegerLayout<number, 'u32'> = new SmallInteger('u32', 32, false);
 /** `__u64` as a bigint, in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
-export const u64: IntegerLayout<bigint> = new LargeInteger('u64', false);
+export const u64: IntegerLayout<bigint, 'u64'> = new LargeInteger('u64', false);
 /** `__s8`. */
-export const i8: IntegerLayout<number> = new SmallInteger('i8', 8, true);
+export const i8: IntegerLayout<number, 'i8'> = new SmallInteger('i8', 8, true);
 /** `__s16` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
-export const i16: IntegerLayout<number> = new SmallInteger('i16', 16, true);
+export const i16: IntegerLayout<number, 'i16'> = new SmallInteger('i16', 16, true);
 /** `__s32` in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
-export const i32: IntegerLayout<number> = new SmallInteger('i32', 32, true);
+export const i32: IntegerLayout<number, 'i32'> = new SmallInteger('i32', 32, true);
 /** `__s64` as a bigint, in the machine's byte order: little endian, see {@link Layout.forByteOrder}. */
-export const i64: IntegerLayout<bigint> = new LargeInteger('i64', true);
+export const i64: IntegerLayout<bigint, 'i64'> = new LargeInteger('i64', true);
 /** `__be16`: network byte order on every machine. */
-export const be16: IntegerLayout<number> = new SmallInteger('be16', 16, false, 'big', true);
+export const be16: IntegerLayout<number, 'be16'> = new SmallInteger('be16', 16, false, 'big', true);
 /** `__be32`: network byte order on every machine. */
-export const be32: IntegerLayout<number> = new SmallInteger('be32', 32, false, 'big', true);
+export const be32: IntegerLayout<number, 'be32'> = new SmallInteger('be32', 32, false, 'big', true);
 /** `__be64` as a bigint: network byte order on every machine. */
-export const be64: IntegerLayout<bigint> = new LargeInteger('be64', false, 'big', true);
+export const be64: IntegerLayout<bigint, 'be64'> = new LargeInteger('be64', false, 'big', true);

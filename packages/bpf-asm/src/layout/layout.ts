@@ -65,9 +65,17 @@ export interface Layout<Out, In = Out> {
 /** Width of an integer in bits. */
 export type IntegerBits = 8 | 16 | 32 | 64;
 
-/** An integer: a number up to 32 bits, a bigint of 64. */
-export interface IntegerLayout<T extends number | bigint = number | bigint> extends Layout<T> {
+/** Name of an integer type; the `be` types are in network byte order on every machine (`__be16` and so on). */
+export type IntegerName = 'u8' | 'u16' | 'u32' | 'u64' | 'i8' | 'i16' | 'i32' | 'i64' | 'be16' | 'be32' | 'be64';
+
+/** An integer: a number up to 32 bits, a bigint of 64. Its name is part of its type, so that host and wire order do not mix. */
+export interface IntegerLayout<
+  T extends number | bigint = number | bigint,
+  Name extends IntegerName = IntegerName,
+> extends Layout<T> {
   readonly kind: 'integer';
+  /** The name by which C headers and the language call it. */
+  readonly label: Name;
   readonly bits: IntegerBits;
   readonly signed: boolean;
   /** True for fields in network byte order on every machine (`__be16` and so on). */
