@@ -26,16 +26,26 @@ type Reader = (scanner: Scanner) => Instruction<Target>;
 const READERS: ReadonlyMap<string, Reader> = new Map(readers());
 
 function* readers(): Iterable<[string, Reader]> {
-  for (const [suffix, width] of [['', 64], ['32', 32]] as const) {
+  for (const [suffix, width] of [
+    ['', 64],
+    ['32', 32],
+  ] as const) {
     for (const op of Object.keys(ALU_CODE) as AluOp[]) yield [`${op}${suffix}`, (s) => alu(s, op, width)];
     for (const op of Object.keys(JUMP_CODE) as JumpOp[]) yield [`${op}${suffix}`, (s) => jump(s, op, width)];
     yield [`neg${suffix}`, (s) => ({ kind: 'neg', width, dst: register(s) })];
   }
   for (const bits of [16, 32, 64] as const) {
-    for (const op of ['le', 'be', 'bswap'] as const) yield [`${op}${bits}`, (s) => ({ kind: 'end', op, bits, dst: register(s) })];
+    for (const op of ['le', 'be', 'bswap'] as const)
+      yield [`${op}${bits}`, (s) => ({ kind: 'end', op, bits, dst: register(s) })];
     yield [`swap${bits}`, (s) => ({ kind: 'end', op: 'bswap', bits, dst: register(s) })];
   }
-  for (const [bits, width] of [[8, 32], [16, 32], [8, 64], [16, 64], [32, 64]] as const) {
+  for (const [bits, width] of [
+    [8, 32],
+    [16, 32],
+    [8, 64],
+    [16, 64],
+    [32, 64],
+  ] as const) {
     yield [`movsx${bits}${width}`, (s) => ({ kind: 'movsx', width, bits, ...two(s) })];
   }
   for (const type of Object.keys(SIZE_TEXT) as LoadType[]) yield [`ldx${SIZE_TEXT[type]}`, (s) => load(s, type)];
@@ -106,7 +116,9 @@ function lddw(scanner: Scanner): Instruction<Target> {
   if (scanner.startsNumber()) return { kind: 'ld_imm64', dst, value: { type: 'const', value: scanner.u64() } };
   const at = scanner.at;
   const value = parseImm64(scanner, scanner.word(), () => target(scanner, 0x7fff_ffff));
-  return value === undefined ? scanner.fail('a number, map[…], btf[…] or subprog[…]', at) : { kind: 'ld_imm64', dst, value };
+  return value === undefined
+    ? scanner.fail('a number, map[…], btf[…] or subprog[…]', at)
+    : { kind: 'ld_imm64', dst, value };
 }
 
 /** `lock add [%r1+8], %r2`, `lock fetch add32 …`, `lock xchg …`. */
@@ -117,7 +129,11 @@ function lock(scanner: Scanner): Instruction {
   if (word === 'fetch') word += ` ${scanner.word()}`;
   const width = word.endsWith('32') ? 32 : 64;
   const op = ATOMIC.get(width === 32 ? word.slice(0, -2) : word);
-  if (op === undefined) return scanner.fail('an atomic operation: "fetch" or not, then one of add or and xor; or xchg or cmpxchg; with 32 for 32 bits', at);
+  if (op === undefined)
+    return scanner.fail(
+      'an atomic operation: "fetch" or not, then one of add or and xor; or xchg or cmpxchg; with 32 for 32 bits',
+      at,
+    );
   return { kind: 'atomic', op, width, ...memory(scanner), src: nextRegister(scanner) };
 }
 
@@ -128,7 +144,9 @@ function call(scanner: Scanner): Instruction<Target> {
   const at = scanner.at;
   switch (scanner.word()) {
     case 'helper':
-      return scanner.accept('%') ? { kind: 'callx', dst: registerName(scanner) } : { kind: 'call', helper: scanner.s32(true) };
+      return scanner.accept('%')
+        ? { kind: 'callx', dst: registerName(scanner) }
+        : { kind: 'call', helper: scanner.s32(true) };
     case 'local':
       return { kind: 'call_local', target: target(scanner, 0x7fff_ffff) };
     case 'runtime': {
@@ -192,7 +210,9 @@ function memory(scanner: Scanner): { readonly dst: Register; readonly offset: nu
 /** `+3`, `-3` or a label. */
 function target(scanner: Scanner, max: number): Target {
   const sign = scanner.peek();
-  return sign === 43 || sign === 45 ? scanner.integer(-max - 1, max, 'a number of slots') : scanner.name('a label, or a sign and a number of slots');
+  return sign === 43 || sign === 45
+    ? scanner.integer(-max - 1, max, 'a number of slots')
+    : scanner.name('a label, or a sign and a number of slots');
 }
 
 function comma(scanner: Scanner): void {

@@ -11,7 +11,9 @@ interface Case {
   readonly assembler_error?: string;
 }
 
-const cases = JSON.parse(readFileSync(new URL('../../../../../shared/vectors/conformance.json', import.meta.url), 'utf8')) as readonly Case[];
+const cases = JSON.parse(
+  readFileSync(new URL('../../../../../shared/vectors/conformance.json', import.meta.url), 'utf8'),
+) as readonly Case[];
 const dialect = 'conformance';
 const hex = (instructions: readonly Instruction[]): string => Buffer.from(encode(instructions)).toString('hex');
 const assemble = (text: string): string => hex(parse(text, { dialect }));
@@ -33,7 +35,11 @@ describe('the cases of the conformance suite', () => {
     expect(assembled.length).toBeGreaterThan(150);
   });
 
-  it.each(assembled.filter(({ asm }) => asm !== undefined).map(({ name, asm, insns }) => [name, asm ?? '', insns ?? ''] as const))('%s assembles', (_, asm, insns) => {
+  it.each(
+    assembled
+      .filter(({ asm }) => asm !== undefined)
+      .map(({ name, asm, insns }) => [name, asm ?? '', insns ?? ''] as const),
+  )('%s assembles', (_, asm, insns) => {
     expect(assemble(asm)).toBe(insns);
   });
 
@@ -44,11 +50,14 @@ describe('the cases of the conformance suite', () => {
     expect(hex(parse(print(instructions)))).toBe(insns);
   });
 
-  it.each(cases.filter((one) => one.assembler_error !== undefined).map(({ name, asm }) => [name, asm ?? ''] as const))('%s is refused with its place', (_, asm) => {
-    const error = failure(asm);
-    expect(asm.split('\n')[(error.line ?? 0) - 1]).toMatch(/ldxq|0x10000|%r50/);
-    expect(error.column).toBeGreaterThan(0);
-  });
+  it.each(cases.filter((one) => one.assembler_error !== undefined).map(({ name, asm }) => [name, asm ?? ''] as const))(
+    '%s is refused with its place',
+    (_, asm) => {
+      const error = failure(asm);
+      expect(asm.split('\n')[(error.line ?? 0) - 1]).toMatch(/ldxq|0x10000|%r50/);
+      expect(error.column).toBeGreaterThan(0);
+    },
+  );
 });
 
 // Bytes by RFC 9669 and linux/bpf.h, written down by hand: what the half of the suite at hand does not contain.
@@ -92,7 +101,9 @@ describe('the rest of the grammar', () => {
   });
 
   it('has the label exit at the first exit, unless the text has its own', () => {
-    expect(assemble('jeq %r1, 0, exit\nmov %r0, 1\nexit\nexit')).toBe(assemble('jeq %r1, 0, +1\nmov %r0, 1\nexit\nexit'));
+    expect(assemble('jeq %r1, 0, exit\nmov %r0, 1\nexit\nexit')).toBe(
+      assemble('jeq %r1, 0, +1\nmov %r0, 1\nexit\nexit'),
+    );
     expect(assemble('jeq %r1, 0, exit\nexit\nexit:\nexit')).toBe(assemble('jeq %r1, 0, +1\nexit\nexit'));
   });
 

@@ -26,7 +26,11 @@ export function imm64Text(value: Imm64<Target>, target: (target: Target) => stri
     case 'map_index_value':
       return `map[idx:${value.index >>> 0}][0]+${value.offset}`;
     default:
-      throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `there is no 64-bit immediate of type ${String((value as { type?: unknown } | undefined)?.type)}`, { field: 'value' });
+      throw new BpfAsmError(
+        'ERR_INVALID_INSTRUCTION',
+        `there is no 64-bit immediate of type ${String((value as { type?: unknown } | undefined)?.type)}`,
+        { field: 'value' },
+      );
   }
 }
 
@@ -107,7 +111,10 @@ function parseMap(scanner: Scanner): Imm64<Target> {
     scanner.expect('+');
     offset = scanner.u32();
   }
-  if (numbered && name === 'idx') return offset === undefined ? { type: 'map_index', index: number } : { type: 'map_index_value', index: number, offset };
+  if (numbered && name === 'idx')
+    return offset === undefined
+      ? { type: 'map_index', index: number }
+      : { type: 'map_index_value', index: number, offset };
   const map = numbered ? number : name;
   return offset === undefined ? { type: 'map', map } : { type: 'map_value', map, offset };
 }

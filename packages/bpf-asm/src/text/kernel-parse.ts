@@ -1,17 +1,27 @@
-import { helperByName } from '../helpers/index.ts';
-import { instructionFromFields, type AluOp, type AtomicOp, type Instruction, type JumpOp, type LoadType, type Register, type StoreType, type Target } from '../isa/index.ts';
+import type { AluOp, AtomicOp, Instruction, JumpOp, LoadType, Register, Target } from '../isa/index.ts';
 import { parseImm64 } from './imm64.ts';
+import { parseCall } from './kernel-call.ts';
+import {
+  atomicType,
+  FULL,
+  HALF,
+  operand,
+  pc,
+  pointerType,
+  register,
+  sameRegister,
+  STORE_TYPE,
+  subprogram,
+  wide,
+} from './kernel-operands.ts';
 import { parseRaw } from './raw-parse.ts';
 import type { Scanner } from './scanner.ts';
-import { ALU_TEXT, HALF_TEXT, JUMP_TEXT, LOCK_TEXT, meanings, REGISTER_TEXT } from './spelling.ts';
+import { ALU_TEXT, JUMP_TEXT, LOCK_TEXT, meanings } from './spelling.ts';
 
-const FULL = meanings<Register>(REGISTER_TEXT);
-const HALF = meanings<Register>(HALF_TEXT);
 const ALU = meanings<AluOp>(ALU_TEXT);
 const JUMP = meanings<JumpOp>(JUMP_TEXT);
 const LOCK = meanings(LOCK_TEXT);
 
-const STORE_TYPE: ReadonlyMap<string, StoreType> = new Map([['u8', 'u8'], ['u16', 'u16'], ['u32', 'u32'], ['u64', 'u64']]); // prettier-ignore
 const LOAD_TYPE: ReadonlyMap<string, LoadType> = new Map<string, LoadType>([...STORE_TYPE, ['s8', 's8'], ['s16', 's16'], ['s32', 's32']]); // prettier-ignore
 const MOVSX_BITS: ReadonlyMap<string, 8 | 16 | 32> = new Map([['s8', 8], ['s16', 16], ['s32', 32]]); // prettier-ignore
 
@@ -22,7 +32,9 @@ type Function =
   | { readonly kind: 'load_acquire' | 'addr_space_cast' };
 
 const FUNCTIONS: ReadonlyMap<string, Function> = new Map<string, Function>([
-  ...(['le', 'be', 'bswap'] as const).flatMap((op) => ([16, 32, 64] as const).map((bits) => [`${op}${bits}`, { kind: 'end', op, bits }] as const)),
+  ...(['le', 'be', 'bswap'] as const).flatMap((op) =>
+    ([16, 32, 64] as const).map((bits) => [`${op}${bits}`, { kind: 'end', op, bits }] as const),
+  ),
   ...(['fetch_add', 'fetch_or', 'fetch_and', 'fetch_xor', 'xchg', 'cmpxchg'] as const).flatMap((op) => [
     [`atomic_${op}`, { kind: 'atomic', op, width: 32 }] as const,
     [`atomic64_${op}`, { kind: 'atomic', op, width: 64 }] as const,
@@ -31,8 +43,6 @@ const FUNCTIONS: ReadonlyMap<string, Function> = new Map<string, Function>([
   ['addr_space_cast', { kind: 'addr_space_cast' }],
 ]);
 
-const SMALLEST = { s16: -0x8000, s32: -0x8000_0000 } as const;
-const LARGEST = { s16: 0x7fff, s32: 0x7fff_ffff } as const;
 const MINUS = 45;
 const STAR = 42;
 const LEFT = 40;
@@ -65,7 +75,7 @@ export function parseKernel(scanner: Scanner, first: string): Instruction<Target
     case 'callx':
       return { kind: first, dst: register(scanner, FULL) };
     case 'call':
-      return call(scanner);
+      return parseCall(scanner);
     case 'exit':
     case 'nospec':
       return { kind: first };
@@ -82,7 +92,8 @@ export function parseKernel(scanner: Scanner, first: string): Instruction<Target
 
 function assignment(scanner: Scanner, dst: Register, width: 32 | 64): Instruction<Target> {
   const op = ALU.get(operator(scanner));
-  if (op === undefined) return scanner.fail('an assignment: one of = += -= *= /= %= |= &= ^= <<= >>= s>>= s/= s%=', scanner.at);
+  if (op === undefined)
+    return scanner.fail('an assignment: one of = += -= *= /= %= |= &= ^= <<= >>= s>>= s/= s%=', scanner.at);
   scanner.at += ALU_TEXT[op].length;
   if (op === 'mov') return move(scanner, dst, width);
   const src = scanner.startsNumber() ? scanner.s32(false) : register(scanner, width === 64 ? FULL : HALF);
@@ -134,7 +145,9 @@ function move(scanner: Scanner, dst: Register, width: 32 | 64): Instruction<Targ
   const called = FUNCTIONS.get(word);
   if (called !== undefined) return assignFunction(scanner, dst, called);
   const value = parseImm64(scanner, word, () => subprogram(scanner));
-  return value === undefined ? scanner.fail('a register, a number, a load or a function', at) : { kind: 'ld_imm64', dst, value };
+  return value === undefined
+    ? scanner.fail('a register, a number, a load or a function', at)
+    : { kind: 'ld_imm64', dst, value };
 }
 
 /** As the kernel writes them, `r0 = 5` is a move and `r0 = 0x5` a 64-bit immediate; `ll` makes the latter of any number. */
@@ -153,7 +166,12 @@ function moveNumber(scanner: Scanner, dst: Register, width: 32 | 64): Instructio
   }
   if ((number | 0) === number) return { kind: 'alu', op: 'mov', width, dst, src: number };
   const hint = 'write "ll" after it for a 64-bit immediate';
-  throw scanner.error('ERR_OUT_OF_RANGE', `${scanner.text.slice(start, end)} is not an integer from -2^31 to 2^31 - 1`, start, hint);
+  throw scanner.error(
+    'ERR_OUT_OF_RANGE',
+    `${scanner.text.slice(start, end)} is not an integer from -2^31 to 2^31 - 1`,
+    start,
+    hint,
+  );
 }
 
 function assignFunction(scanner: Scanner, dst: Register, called: Function): Instruction {
@@ -225,7 +243,13 @@ function store(scanner: Scanner): Instruction {
   const type = pointerType(scanner, STORE_TYPE);
   const { base: dst, offset } = operand(scanner);
   scanner.expect('=');
-  return { kind: 'store', type, dst, offset, src: scanner.startsNumber() ? scanner.s32(false) : register(scanner, FULL) };
+  return {
+    kind: 'store',
+    type,
+    dst,
+    offset,
+    src: scanner.startsNumber() ? scanner.s32(false) : register(scanner, FULL),
+  };
 }
 
 function lock(scanner: Scanner): Instruction {
@@ -260,107 +284,11 @@ function jump(scanner: Scanner): Instruction<Target> {
   const start = scanner.at;
   let end = start;
   while (end - start < 3 && '=!<>&s'.includes(scanner.text.charAt(end) || ' ')) end++;
-  const op = JUMP.get(scanner.text.slice(start, end)) ?? scanner.fail('a comparison: one of == != > >= < <= & s> s>= s< s<=', start);
+  const op =
+    JUMP.get(scanner.text.slice(start, end)) ??
+    scanner.fail('a comparison: one of == != > >= < <= & s> s>= s< s<=', start);
   scanner.at = end;
   const src = scanner.startsNumber() ? scanner.s32(false) : register(scanner, width === 64 ? FULL : HALF);
   scanner.expect('goto');
   return { kind: 'jump', op, width, dst, src, target: pc(scanner, 's16') };
-}
-
-function call(scanner: Scanner): Instruction<Target> {
-  if (scanner.startsNumber()) return { kind: 'call', helper: scanner.integer(SMALLEST.s32, LARGEST.s32) };
-  scanner.spaces();
-  const at = scanner.at;
-  if (scanner.accept('kernel-function')) return kernelFunction(scanner);
-  if (scanner.text.startsWith('pc', at)) {
-    const target = pc(scanner, 's32');
-    return typeof target === 'number' && scanner.text.charCodeAt(scanner.at) === 35 ? dumpedCall(scanner, target) : { kind: 'call_local', target };
-  }
-  const name = scanner.name('a function');
-  if (scanner.text.charCodeAt(scanner.at) === 91) return kernelFunction(scanner);
-  if (scanner.text.charCodeAt(scanner.at) === 35) {
-    scanner.at++;
-    return { kind: 'call', helper: scanner.integer(SMALLEST.s32, LARGEST.s32) };
-  }
-  const helper = name.startsWith('bpf_') ? helperByName(name) : undefined;
-  return helper === undefined ? { kind: 'call_local', target: name } : { kind: 'call', helper: helper.id };
-}
-
-/** The end of `call kernel-function#5`, or of `call kernel-function[2]#5` where it is of a module. */
-function kernelFunction(scanner: Scanner): Instruction {
-  let offset = 0;
-  if (scanner.accept('[')) {
-    offset = scanner.integer(SMALLEST.s16, LARGEST.s16);
-    scanner.expect(']');
-  }
-  scanner.expect('#');
-  return { kind: 'call_kfunc', id: scanner.integer(SMALLEST.s32, LARGEST.s32), offset };
-}
-
-/** A local call as bpftool dumps it, `pc+3#` and a symbol, which is left out; or the raw fields of one, `pc+3#subprog[1]`. */
-function dumpedCall(scanner: Scanner, target: number): Instruction<Target> {
-  scanner.at++;
-  if (scanner.accept('subprog[')) {
-    const imm = scanner.integer(SMALLEST.s32, LARGEST.s32);
-    scanner.expect(']');
-    if (target < SMALLEST.s16 || target > LARGEST.s16) scanner.fail('a distance of 16 bits');
-    return instructionFromFields({ opcode: 0x85, dst: 0, src: 1, offset: target, imm });
-  }
-  scanner.name('a symbol');
-  return { kind: 'call_local', target };
-}
-
-/** `pc+3`, `pc-3` or a label. */
-function pc(scanner: Scanner, range: 's16' | 's32'): Target {
-  const name = scanner.name('"pc" with a sign and a number of slots, or a label');
-  if (name !== 'pc' || !scanner.startsNumber()) return name;
-  return scanner.integer(SMALLEST[range], LARGEST[range], 'a number of slots');
-}
-
-/** The inside of `subprog[…]`. */
-function subprogram(scanner: Scanner): Target {
-  return scanner.startsNumber() ? scanner.integer(SMALLEST.s32, LARGEST.s32) : scanner.name('a number of slots or a label');
-}
-
-/** `(u32 *)`. */
-function pointerType<T>(scanner: Scanner, types: ReadonlyMap<string, T>): T {
-  scanner.expect('(');
-  scanner.spaces();
-  const at = scanner.at;
-  const type = types.get(scanner.word()) ?? scanner.fail(`a type: one of ${[...types.keys()].join(' ')}`, at);
-  scanner.expect('*');
-  scanner.expect(')');
-  return type;
-}
-
-function atomicType(scanner: Scanner, width: 32 | 64): void {
-  scanner.spaces();
-  const at = scanner.at;
-  if (pointerType(scanner, STORE_TYPE) !== `u${width}`) scanner.fail(`(u${width} *)`, at);
-}
-
-/** `(r1 +8)`. */
-function operand(scanner: Scanner): { readonly base: Register; readonly offset: number } {
-  scanner.expect('(');
-  const base = register(scanner, FULL);
-  const offset = scanner.startsNumber() ? scanner.integer(SMALLEST.s16, LARGEST.s16) : 0;
-  scanner.expect(')');
-  return { base, offset };
-}
-
-function register(scanner: Scanner, names: ReadonlyMap<string, Register>): Register {
-  scanner.spaces();
-  const at = scanner.at;
-  return names.get(scanner.word()) ?? scanner.fail(names === FULL ? 'a register, r0 to r11' : 'half a register, w0 to w11', at);
-}
-
-function sameRegister(scanner: Scanner, names: ReadonlyMap<string, Register>, dst: Register): void {
-  scanner.spaces();
-  const at = scanner.at;
-  if (register(scanner, names) !== dst) scanner.fail(names === FULL ? dst : HALF_TEXT[dst], at);
-}
-
-/** Only arithmetic has a form on half registers. */
-function wide(scanner: Scanner, dst: Register, width: 32 | 64, at?: number): Register {
-  return width === 64 ? dst : scanner.fail('a half register, a number or a sign extension', at);
 }

@@ -1,5 +1,13 @@
 import { helperById } from '../helpers/index.ts';
-import type { Atomic, Call, CallKfunc, Instruction, Raw, Target } from '../isa/index.ts';
+import {
+  instructionFromFields,
+  type Atomic,
+  type Call,
+  type CallKfunc,
+  type Instruction,
+  type Raw,
+  type Target,
+} from '../isa/index.ts';
 import { imm64Number, imm64Text } from './imm64.ts';
 import { opcodeOf } from './opcode-of.ts';
 import { ALU_TEXT, HALF_TEXT, JUMP_TEXT, LOCK_TEXT, rawText, REGISTER_TEXT, signed } from './spelling.ts';
@@ -10,12 +18,17 @@ export interface KernelSpelling {
   readonly opcodes: boolean;
   /** Whether 64-bit immediates are numbers, whatever they stand for, as in the verifier's log. */
   readonly numbers: boolean;
+  /** Whether fields that the kernel's printer does not look at are left out, so that some raw instructions look like known ones. */
+  readonly exact: boolean;
   /** Names of what is called; nothing where there is none. */
   readonly callName: ((call: Call | CallKfunc | Raw) => string | undefined) | undefined;
 }
 
 /** Opcodes in parentheses. */
-const PREFIX: readonly string[] = Array.from({ length: 256 }, (_, opcode) => `(${opcode.toString(16).padStart(2, '0')}) `);
+const PREFIX: readonly string[] = Array.from(
+  { length: 256 },
+  (_, opcode) => `(${opcode.toString(16).padStart(2, '0')}) `,
+);
 
 /**
  * Spells an instruction as `print_bpf_insn` in `kernel/bpf/disasm.c` does. What that function does not tell apart, or cannot meet in a
@@ -23,7 +36,11 @@ const PREFIX: readonly string[] = Array.from({ length: 256 }, (_, opcode) => `($
  *
  * @param target - spells where a jump goes, `+3` or a label.
  */
-export function kernelText(i: Instruction<Target>, spelling: KernelSpelling, target: (target: Target) => string): string {
+export function kernelText(
+  i: Instruction<Target>,
+  spelling: KernelSpelling,
+  target: (target: Target) => string,
+): string {
   const text = statement(i, spelling, target);
   return spelling.opcodes && text !== undefined ? (PREFIX[opcodeOf(i)] ?? '') + text : text;
 }
@@ -90,8 +107,29 @@ function statement(i: Instruction<Target>, spelling: KernelSpelling, target: (ta
     case 'exit':
       return 'exit';
     case 'raw':
-      return isDumpedCall(i) ? `call pc${signed(i.offset)}#${spelling.callName?.(i) ?? `subprog[${i.imm}]`}` : rawText(i);
+      return raw(i, spelling, target);
   }
+}
+
+function raw(i: Raw, spelling: KernelSpelling, target: (target: Target) => string): string {
+  if (isDumpedCall(i)) return `call pc${signed(i.offset)}#${spelling.callName?.(i) ?? `subprog[${i.imm}]`}`;
+  const known = spelling.exact ? apparent(i) : i;
+  return known.kind === 'raw' ? rawText(i) : statement(known, spelling, target);
+}
+
+/** The known instruction that a raw one looks like to a printer that does not look at unused fields, or the raw one. */
+function apparent(i: Raw): Instruction {
+  for (const zeros of [
+    { imm: 0 },
+    { offset: 0 },
+    { imm: 0, offset: 0 },
+    { src: 0 },
+    { dst: 0, src: 0, imm: 0, offset: 0 },
+  ]) {
+    const known = instructionFromFields({ ...i, ...zeros });
+    if (known.kind !== 'raw') return known;
+  }
+  return i;
 }
 
 /**

@@ -68,9 +68,13 @@ class Parser {
   readonly #uses: Place[] = [];
 
   constructor(text: string, { dialect = 'kernel', file }: ParseOptions) {
-    if (typeof text !== 'string') throw new BpfAsmError('ERR_INVALID_ARGUMENT', 'the text is not a string', { field: 'text' });
+    if (typeof text !== 'string')
+      throw new BpfAsmError('ERR_INVALID_ARGUMENT', 'the text is not a string', { field: 'text' });
     if (dialect !== 'kernel' && dialect !== 'conformance') {
-      throw new BpfAsmError('ERR_INVALID_ARGUMENT', `there is no dialect ${String(dialect)}`, { field: 'dialect', hint: 'kernel or conformance' });
+      throw new BpfAsmError('ERR_INVALID_ARGUMENT', `there is no dialect ${String(dialect)}`, {
+        field: 'dialect',
+        hint: 'kernel or conformance',
+      });
     }
     this.#scanner = new Scanner(text);
     this.#conformance = dialect === 'conformance';
@@ -84,7 +88,8 @@ class Parser {
     const items: Item[] = [];
     let next = 0;
     for (let index = 0; index <= this.#instructions.length; index++) {
-      for (let place = this.#labels[next]; place?.index === index; place = this.#labels[++next]) items.push(label(place.name));
+      for (let place = this.#labels[next]; place?.index === index; place = this.#labels[++next])
+        items.push(label(place.name));
       const instruction = this.#instructions[index];
       if (instruction !== undefined) items.push(instruction);
     }
@@ -95,15 +100,22 @@ class Parser {
     const instructions = this.#instructions;
     if (this.#uses.length === 0 && this.#labels.length === 0) return instructions as Instruction[];
     const slots = new Int32Array(instructions.length + 1);
-    for (let i = 0; i < instructions.length; i++) slots[i + 1] = (slots[i] as number) + slotsOf(instructions[i] as Instruction<Target>);
+    for (let i = 0; i < instructions.length; i++)
+      slots[i + 1] = (slots[i] as number) + slotsOf(instructions[i] as Instruction<Target>);
     const indexes = new Map<string, number>();
     for (const { name, index, line, column } of this.#labels) {
-      if (indexes.has(name)) throw new BpfAsmError('ERR_DUPLICATE_LABEL', `there is a label "${name}" before`, { line, column, hint: 'give one of them another name' });
+      if (indexes.has(name))
+        throw new BpfAsmError('ERR_DUPLICATE_LABEL', `there is a label "${name}" before`, {
+          line,
+          column,
+          hint: 'give one of them another name',
+        });
       indexes.set(name, index);
     }
     for (const { name, index, line, column } of this.#uses) {
       const to = indexes.get(name);
-      if (to === undefined) throw new BpfAsmError('ERR_MISSING_LABEL', `there is no label "${name}"`, { line, column, instruction: index });
+      if (to === undefined)
+        throw new BpfAsmError('ERR_MISSING_LABEL', `there is no label "${name}"`, { line, column, instruction: index });
       const distance = (slots[to] as number) - (slots[index] as number) - 1;
       instructions[index] = this.#resolved(instructions[index] as Instruction<Target>, distance, line, column);
     }
@@ -114,7 +126,11 @@ class Parser {
     if (i.kind === 'ld_imm64' && i.value.type === 'func') return { ...i, value: { type: 'func', target } };
     const far = i.kind === 'gotol' || i.kind === 'call_local';
     if (!far && (target << 16) >> 16 !== target) {
-      throw new BpfAsmError('ERR_OUT_OF_RANGE', `the label is ${target} slots away, which 16 bits cannot say`, { line, column, hint: 'parseItems and link relax it' });
+      throw new BpfAsmError('ERR_OUT_OF_RANGE', `the label is ${target} slots away, which 16 bits cannot say`, {
+        line,
+        column,
+        hint: 'parseItems and link relax it',
+      });
     }
     return { ...i, target } as Instruction;
   }
@@ -158,7 +174,8 @@ class Parser {
     const scanner = this.#scanner;
     if (scanner.peek() !== LEFT) return -1;
     const opcode = Number.parseInt(scanner.text.slice(scanner.at + 1, scanner.at + 3), 16);
-    if (!/^\([0-9a-f]{2}\)$/i.test(scanner.text.slice(scanner.at, scanner.at + 4))) return scanner.fail('an opcode of two hexadecimal digits in parentheses');
+    if (!/^\([0-9a-f]{2}\)$/i.test(scanner.text.slice(scanner.at, scanner.at + 4)))
+      return scanner.fail('an opcode of two hexadecimal digits in parentheses');
     scanner.at += 4;
     return opcode;
   }
@@ -183,7 +200,12 @@ class Parser {
     }
     if (prefix !== -1 && prefix !== opcodeOf(read)) {
       const opcode = opcodeOf(read).toString(16).padStart(2, '0');
-      throw scanner.error('ERR_SYNTAX', `the opcode ${prefix.toString(16).padStart(2, '0')} before it is not that of this instruction, ${opcode}`, start, 'correct it or leave it out');
+      throw scanner.error(
+        'ERR_SYNTAX',
+        `the opcode ${prefix.toString(16).padStart(2, '0')} before it is not that of this instruction, ${opcode}`,
+        start,
+        'correct it or leave it out',
+      );
     }
     const column = scanner.columnOf(start);
     const target = targetOf(read);

@@ -1,5 +1,13 @@
 import { BpfAsmError } from '../error.ts';
-import { slotsOf, type Call, type CallKfunc, type Instruction, type Raw, type SourcePosition, type Target } from '../isa/index.ts';
+import {
+  slotsOf,
+  type Call,
+  type CallKfunc,
+  type Instruction,
+  type Raw,
+  type SourcePosition,
+  type Target,
+} from '../isa/index.ts';
 import { conformanceText } from './conformance-print.ts';
 import { kernelText, type KernelSpelling } from './kernel-print.ts';
 import { labelsOf } from './labels.ts';
@@ -20,10 +28,11 @@ export interface PrintOptions {
   /** Shows the author's source where it changes, as bpftool does with `linum`; off where nothing is said. */
   readonly sources?: boolean;
   /**
-   * Whose listing it is, in the kernel's dialect. `bpftool` (where nothing is said) says what a 64-bit immediate is; every instruction
-   * has a spelling of its own. `verifier` shows it as a number, so that a map cannot be told from a constant.
+   * Whose listing it is, in the kernel's dialect. `lossless`, where nothing is said: each instruction has a spelling of its own, which is
+   * bpftool's for all that a program may hold. `bpftool`: byte for byte, so that fields which the kernel's printer does not look at do not
+   * show (it dumps moves and exits with such fields). `verifier`: so too, and 64-bit immediates are numbers, as maps are addresses there.
    */
-  readonly style?: 'bpftool' | 'verifier';
+  readonly style?: 'lossless' | 'bpftool' | 'verifier';
   /** The slot's number before each instruction; where nothing is said, on in the kernel's dialect and off in the other. */
   readonly numbers?: boolean;
   /** The opcode in parentheses before each instruction of the kernel's dialect; on where nothing is said. */
@@ -40,7 +49,7 @@ export interface PrintOptions {
  *
  * @param instructions - linked or not: a label stands as its name.
  * @param options - the dialect and what the listing shows.
- * @returns lines that end with a newline each; `parse` gives back the instructions, except of the style `verifier` or with `callName`.
+ * @returns lines that end with a newline each; `parse` gives back the instructions in the `lossless` style without `callName`.
  * @throws BpfAsmError `ERR_INVALID_INSTRUCTION` for what is no instruction.
  * @example
  * ```ts
@@ -52,6 +61,8 @@ export interface PrintOptions {
 export function print(instructions: readonly Instruction<Target>[], options: PrintOptions = {}): string {
   const { labels: named = false, sources = false, numbers = options.dialect !== 'conformance' } = options;
   const pad = options.style !== 'verifier';
+  const none = instructions.findIndex((i) => typeof i !== 'object' || i === null);
+  if (none !== -1) throw new BpfAsmError('ERR_INVALID_INSTRUCTION', 'this is no instruction', { instruction: none });
   const labels = named ? labelsOf(instructions) : undefined;
   const speller = new Speller(options, labels);
   let text = '';
@@ -88,8 +99,14 @@ class Speller {
   readonly #labels: ReadonlyMap<number, string> | undefined;
   #slot = 0;
 
-  constructor({ dialect, style, opcodes = true, callName }: PrintOptions, labels: ReadonlyMap<number, string> | undefined) {
-    this.#kernel = dialect === 'conformance' ? undefined : { opcodes, numbers: style === 'verifier', callName };
+  constructor(
+    { dialect, style, opcodes = true, callName }: PrintOptions,
+    labels: ReadonlyMap<number, string> | undefined,
+  ) {
+    this.#kernel =
+      dialect === 'conformance'
+        ? undefined
+        : { opcodes, numbers: style === 'verifier', exact: style === 'bpftool' || style === 'verifier', callName };
     this.#labels = labels;
   }
 
@@ -103,7 +120,10 @@ class Speller {
       throw new BpfAsmError('ERR_INVALID_INSTRUCTION', 'this is no instruction', { instruction: index, cause });
     }
     // Callers without types can pass a kind that no case knows.
-    if (text === undefined) throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `there is no instruction kind ${String(i.kind)}`, { instruction: index });
+    if (text === undefined)
+      throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `there is no instruction kind ${String(i.kind)}`, {
+        instruction: index,
+      });
     return text;
   }
 

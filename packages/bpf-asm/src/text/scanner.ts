@@ -62,7 +62,13 @@ export class Scanner {
   /** Tells whether nothing but a comment is left on the line. Comments begin with `;`, `#` or `//`. */
   lineEnds(): boolean {
     const c = this.peek();
-    return c !== c || c === NEWLINE || c === SEMICOLON || c === HASH || (c === SLASH && this.text.charCodeAt(this.at + 1) === SLASH);
+    return (
+      c !== c ||
+      c === NEWLINE ||
+      c === SEMICOLON ||
+      c === HASH ||
+      (c === SLASH && this.text.charCodeAt(this.at + 1) === SLASH)
+    );
   }
 
   /** Goes to the beginning of the next line; false at the end of the text. */
@@ -166,8 +172,12 @@ export class Scanner {
     const start = this.at;
     const negative = this.text.charCodeAt(start) === MINUS;
     this.#magnitude('a number');
-    const value = this.at - start > 80 ? 1n << 64n : BigInt(this.text.slice(negative || this.text.charCodeAt(start) === PLUS ? start + 1 : start, this.at));
-    if (value > (negative ? 0x8000_0000_0000_0000n : 0xffff_ffff_ffff_ffffn)) throw this.#range(start, '-2^63', '2^64 - 1');
+    const value =
+      this.at - start > 80
+        ? 1n << 64n
+        : BigInt(this.text.slice(negative || this.text.charCodeAt(start) === PLUS ? start + 1 : start, this.at));
+    if (value > (negative ? 0x8000_0000_0000_0000n : 0xffff_ffff_ffff_ffffn))
+      throw this.#range(start, '-2^63', '2^64 - 1');
     return BigInt.asUintN(64, negative ? -value : value);
   }
 
@@ -185,7 +195,8 @@ export class Scanner {
     }
     const first = this.at;
     let value = 0;
-    for (let digit = digitOf(text.charCodeAt(first)); digit < base; digit = digitOf(text.charCodeAt(++this.at))) value = value * base + digit;
+    for (let digit = digitOf(text.charCodeAt(first)); digit < base; digit = digitOf(text.charCodeAt(++this.at)))
+      value = value * base + digit;
     const next = text.charCodeAt(this.at);
     if (this.at === first || (next < 128 && WORD[next] !== 0)) this.fail(expected, start);
     return negative && value !== 0 ? -value : value;
@@ -194,22 +205,35 @@ export class Scanner {
   /** Cold: what stands at an index, for an error. */
   #found(at: number): string {
     const rest = /^\S{1,24}/.exec(this.text.slice(at, at + 24));
-    return rest === null ? (at >= this.text.length ? 'the end of the text' : 'the end of the line') : JSON.stringify(rest[0]);
+    return rest === null
+      ? at >= this.text.length
+        ? 'the end of the text'
+        : 'the end of the line'
+      : JSON.stringify(rest[0]);
   }
 
   /** Cold: throws `ERR_SYNTAX` that says what was expected, and where. */
   fail(expected: string, at?: number): never {
+    if (at !== undefined) this.at = at;
     this.spaces();
-    const where = at ?? this.at;
+    const where = this.at;
     throw this.error('ERR_SYNTAX', `expected ${expected}, found ${this.#found(where)}`, where);
   }
 
   #range(at: number, min: number | string, max: number | string): BpfAsmError {
-    return this.error('ERR_OUT_OF_RANGE', `${this.text.slice(at, Math.min(this.at, at + 40))} is not an integer from ${min} to ${max}`, at);
+    return this.error(
+      'ERR_OUT_OF_RANGE',
+      `${this.text.slice(at, Math.min(this.at, at + 40))} is not an integer from ${min} to ${max}`,
+      at,
+    );
   }
 
   /** Cold: an error at an index of this line. */
   error(code: BpfAsmErrorCode, message: string, at: number, hint?: string): BpfAsmError {
-    return new BpfAsmError(code, message, { line: this.line, column: this.columnOf(at), ...(hint === undefined ? {} : { hint }) });
+    return new BpfAsmError(code, message, {
+      line: this.line,
+      column: this.columnOf(at),
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
 }

@@ -27,10 +27,23 @@ export const JUMP_TEXT: Readonly<Record<JumpOp, string>> = {
 }; // prettier-ignore
 
 /** Atomic operations without the old value in the kernel's dialect: operators of a statement that begins with `lock`. */
-export const LOCK_TEXT: Readonly<Record<'add' | 'or' | 'and' | 'xor', string>> = { add: '+=', or: '|=', and: '&=', xor: '^=' };
+export const LOCK_TEXT: Readonly<Record<'add' | 'or' | 'and' | 'xor', string>> = {
+  add: '+=',
+  or: '|=',
+  and: '&=',
+  xor: '^=',
+};
 
 /** Size suffixes of the conformance dialect's loads and stores. */
-export const SIZE_TEXT: Readonly<Record<LoadType, string>> = { u8: 'b', u16: 'h', u32: 'w', u64: 'dw', s8: 'sb', s16: 'sh', s32: 'sw' };
+export const SIZE_TEXT: Readonly<Record<LoadType, string>> = {
+  u8: 'b',
+  u16: 'h',
+  u32: 'w',
+  u64: 'dw',
+  s8: 'sb',
+  s16: 'sh',
+  s32: 'sw',
+};
 
 /** Atomic operations in the conformance dialect, after `lock`; `32` is appended for 32 bits. */
 export const ATOMIC_TEXT: Readonly<Record<AtomicOp, string>> = {
