@@ -322,7 +322,7 @@ export class Machine extends Registers {
       load(code, region.view, at, this.lo, this.hi, d);
       return;
     }
-    throw this.outside('read', region, this.high(s), at, size);
+    throw this.outside('read', s, offset, size);
   }
 
   #storeSlow(pc: number, code: number, d: number, s: number, offset: number): void {
@@ -336,7 +336,7 @@ export class Machine extends Registers {
       store(code, region.view, at, this.s32(s), this.high(s));
       return;
     }
-    throw this.outside('write', region, this.high(d), at, size);
+    throw this.outside('write', d, offset, size);
   }
 
   #atomicRegion(pc: number, size: number, d: number, offset: number): Region {
@@ -344,7 +344,7 @@ export class Machine extends Registers {
     const at = (this.s32(d) + offset) >>> 0;
     if (at >= region.start && at + size <= region.writeEnd) return region;
     this.#pc = pc;
-    throw this.outside('write', region, this.high(d), at, size);
+    throw this.outside('write', d, offset, size);
   }
 
   /** The region that `register + offset` points into. The sum is one of 64 bits: it may carry into the region's number. */

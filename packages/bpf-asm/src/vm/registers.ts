@@ -80,7 +80,7 @@ export abstract class Registers implements RegisterWriter {
   readable(register: number, size: number): Region {
     const region = this.regionAt(register) ?? NOWHERE;
     const at = this.u32(register);
-    if (at < region.start || at + size > region.end) throw this.outside('read', region, this.high(register), at, size);
+    if (at < region.start || at + size > region.end) throw this.outside('read', register, 0, size);
     return region;
   }
 
@@ -88,8 +88,7 @@ export abstract class Registers implements RegisterWriter {
   writable(register: number, size: number): Region {
     const region = this.regionAt(register) ?? NOWHERE;
     const at = this.u32(register);
-    if (at < region.start || at + size > region.writeEnd)
-      throw this.outside('write', region, this.high(register), at, size);
+    if (at < region.start || at + size > region.writeEnd) throw this.outside('write', register, 0, size);
     return region;
   }
 
@@ -99,18 +98,21 @@ export abstract class Registers implements RegisterWriter {
     return region.bytes.subarray(this.u32(register), this.u32(register) + size);
   }
 
-  /** The trap for an access that is not allowed. */
-  protected outside(verb: 'read' | 'write', region: Region, id: number, at: number, size: number): BpfAsmError {
-    const address = `0x${((BigInt(id >>> 0) << 32n) | BigInt(at)).toString(16).padStart(16, '0')}`;
-    const bytes = `${verb}s ${size} byte${size === 1 ? '' : 's'} at ${address}`;
-    if (region.id === 0) return this.trap(`${bytes}, which is no address`, 'a null pointer, or a number');
-    if (region.fields !== undefined)
+  /** The trap for an access of `size` bytes at `register + offset` that is not allowed. */
+  protected outside(verb: 'read' | 'write', register: number, offset: number, size: number): BpfAsmError {
+    const address = BigInt.asUintN(64, this.u64(register) + BigInt(offset));
+    const bytes = `${verb}s ${size} byte${size === 1 ? '' : 's'} at 0x${address.toString(16).padStart(16, '0')}`;
+    // A pointer that was moved before the beginning of its region has borrowed one from the region's number.
+    const region = this.memory.regions[this.high(register) + (this.s32(register) < 0 ? 1 : 0)];
+    const at = this.s32(register) + offset;
+    if (region === undefined || region.id === 0) return this.trap(`${bytes}, which is no address`, 'null, or a number');
+    if (region.fields !== undefined) {
       return this.trap(`${bytes}: ${region.name} has no such field to ${verb} at byte ${at}`);
+    }
     if (verb === 'write' && at >= region.start && at + size <= region.end) {
       return this.trap(`${bytes}: ${region.name} is read-only`);
     }
-    return this.trap(
-      `${bytes}: byte ${(at | 0) - region.start} of ${region.name}, which has ${region.end - region.start}`,
-    );
+    const length = region.end - region.start;
+    return this.trap(`${bytes}: byte ${at - region.start} of ${region.name}, which has ${length}`);
   }
 }
