@@ -1,4 +1,4 @@
-export * from './alu-jump.ts';
+export * from './arithmetic.ts';
 export * from './control.ts';
 export * from './effects.ts';
 export * from './flow.ts';

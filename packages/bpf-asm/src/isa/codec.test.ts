@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { describeOpcodes, type OpcodeRow } from '../../../../test/support/vectors.ts';
 import { arbitraryFields, arbitraryInstruction } from '../../test/arbitrary.ts';
 import { decode, encode, slotsOf, type ByteOrder, type Fields, type Instruction } from './index.ts';
 
@@ -63,19 +63,7 @@ it('decodes a view into a larger buffer', () => {
   expect(decode(bytes.subarray(1, 9))).toEqual([{ kind: 'exit' }]);
 });
 
-describe('RFC 9669, appendix of opcodes', () => {
-  interface Row {
-    readonly opcode: number;
-    readonly src: number | 'any';
-    readonly offset: number | 'any';
-    readonly imm: number | 'any';
-    readonly description: string;
-    readonly group: string;
-  }
-  const url = new URL('../../../../../shared/vectors/rfc9669-opcodes.json', import.meta.url);
-  const table = JSON.parse(readFileSync(url, 'utf8')) as { appendix: Row[]; missing_from_appendix: Row[] };
-  const rows = [...table.appendix, ...table.missing_from_appendix];
-
+describeOpcodes('RFC 9669, appendix of opcodes', (rows) => {
   /** The pseudo code that the appendix uses, said from our instruction. */
   const say = (i: Instruction): string => {
     const symbols: Record<string, string> = {
@@ -117,7 +105,7 @@ describe('RFC 9669, appendix of opcodes', () => {
         return i.kind;
     }
   };
-  const describeRow = ({ opcode, description: text, group }: Row): string | undefined => {
+  const describeRow = ({ opcode, description: text, group }: OpcodeRow): string | undefined => {
     const width = [4, 6].includes(opcode & 7) ? 32 : 64;
     const side = (opcode & 8) !== 0 ? 'src' : 'imm';
     if (opcode === 0) return 'raw';
