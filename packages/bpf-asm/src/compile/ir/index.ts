@@ -1,0 +1,3 @@
+export * from './builder.ts';
+export * from './ir.ts';
+export type { IrVariable } from './variables.ts';
