@@ -1,3 +1,4 @@
+import type { SourcePosition } from 'bpf-asm';
 import { constants } from 'node:os';
 import { errnoName } from './errno.ts';
 
@@ -49,6 +50,22 @@ export const NETLINK_TC_ERROR_CODES = [
 /** One of {@link NETLINK_TC_ERROR_CODES}. */
 export type NetlinkTcErrorCode = (typeof NETLINK_TC_ERROR_CODES)[number];
 
+/** What the verifier said of a program that it refused. */
+export interface VerifierReport {
+  /** The line of the log that says what is wrong. */
+  readonly summary: string;
+  /** The whole log. */
+  readonly log: string;
+  /** Whether the log is all there: the kernel's own limit, or an error of the kernel, can cut it. */
+  readonly truncated: boolean;
+  /** Index of the refused instruction in the program's list; undefined where the log names none. */
+  readonly instruction: number | undefined;
+  /** Who wrote that instruction. */
+  readonly source: SourcePosition | undefined;
+  /** What the summary means, and what to write instead; undefined for messages that are not in the table. */
+  readonly explanation: string | undefined;
+}
+
 /** What an error knows besides its code and message. Every field is present only where it means something. */
 export interface NetlinkTcErrorContext {
   /** The kernel's error number, positive. */
@@ -59,6 +76,8 @@ export interface NetlinkTcErrorContext {
   readonly hint?: string;
   /** The kernel's own words: verifier log or extended acknowledgement. */
   readonly kernelMessage?: string;
+  /** What the verifier said, for `ERR_VERIFIER`. */
+  readonly verifier?: VerifierReport;
   /** The error that led to this one. */
   readonly cause?: unknown;
 }
@@ -70,6 +89,7 @@ export class NetlinkTcError extends Error {
   readonly syscall: string | undefined;
   readonly hint: string | undefined;
   readonly kernelMessage: string | undefined;
+  readonly verifier: VerifierReport | undefined;
 
   /**
    * @param code what kind of failure it is
@@ -77,7 +97,7 @@ export class NetlinkTcError extends Error {
    * @param context the error number, the system call, the hint, the kernel's words
    */
   constructor(code: NetlinkTcErrorCode, message: string, context: NetlinkTcErrorContext = {}) {
-    const { errno, syscall, hint, kernelMessage, cause } = context;
+    const { errno, syscall, hint, kernelMessage, attribute, partial, cause } = context;
     const name = errno === undefined ? '' : `: ${errnoName(errno)}${syscall === undefined ? '' : ` from ${syscall}`}`;
     super(`${message}${name}${hint === undefined ? '' : `; ${hint}`}`, cause === undefined ? undefined : { cause });
     this.name = 'NetlinkTcError';
@@ -86,6 +106,9 @@ export class NetlinkTcError extends Error {
     this.syscall = syscall;
     this.hint = hint;
     this.kernelMessage = kernelMessage;
+    this.attribute = attribute;
+    this.partial = partial;
+    this.verifier = context.verifier;
   }
 }
 
