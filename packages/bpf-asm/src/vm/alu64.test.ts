@@ -93,7 +93,7 @@ describe.each([16, 32, 64] as const)('byte swaps of %i bits', (bits) => {
     const hex = BigInt.asUintN(bits, value)
       .toString(16)
       .padStart(bits / 4, '0');
-    return BigInt(`0x${hex.match(/../g)?.reverse().join('')}`);
+    return BigInt(`0x${hex.match(/../g)?.toReversed().join('')}`);
   };
 
   it('swaps for be and bswap, cuts for le', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   add64, call, callLocal, callx, exit, func, ja, jeq, jne, label, lddw, ldFunction, ldMap, ldxdw, ldxw, link, mayGoto, mov64, stdw, stw, sub64, type Item,
 } from '../asm/index.ts'; // prettier-ignore
-import { BpfAsmError } from '../error.ts';
+import type { BpfAsmError } from '../error.ts';
 import { helperByName } from '../helpers/index.ts';
 import { isBpfAsmError } from '../index.ts';
 import type { Instruction } from '../isa/index.ts';

@@ -22,7 +22,10 @@ export class Memory {
 
   /** Takes a region away: access through addresses that are left traps, and says why. */
   retire(region: Region, why: string): void {
-    if (this.regions[region.id] === region) this.regions[region.id] = Region.handle(why, undefined);
+    if (this.regions[region.id] !== region) return;
+    const gone = Region.handle(why, undefined);
+    gone.id = region.id;
+    this.regions[region.id] = gone;
   }
 
   /** Forgets all regions but the fixed ones. */
