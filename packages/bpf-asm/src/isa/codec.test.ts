@@ -209,6 +209,12 @@ describe('what encoding refuses', () => {
       'ERR_INVALID_INSTRUCTION',
       'width',
     ],
+    [
+      'a cast to the same address space',
+      { kind: 'addr_space_cast', dst: 'r0', src: 'r1', dstSpace: 1, srcSpace: 1 },
+      'ERR_INVALID_INSTRUCTION',
+      'dstSpace',
+    ],
     ['an unknown kind', { kind: 'jump_if' }, 'ERR_INVALID_INSTRUCTION', 'kind'],
     [
       'a name that every object inherits',

@@ -127,6 +127,9 @@ class Encoder {
         return;
       case 'addr_space_cast': {
         const spaces = (this.#u16('dstSpace', i.dstSpace) << 16) | this.#u16('srcSpace', i.srcSpace);
+        if (i.dstSpace === i.srcSpace) {
+          throw this.#error('ERR_INVALID_INSTRUCTION', 'dstSpace', `a cast from space ${i.srcSpace} to itself is none`);
+        }
         const code = CLASS.ALU64 | ALU_CODE.mov | SOURCE_REGISTER;
         this.#slot(code, this.#register('dst', i.dst), this.#register('src', i.src), ADDR_SPACE_CAST_OFFSET, spaces);
         return;

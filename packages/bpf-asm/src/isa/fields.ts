@@ -136,7 +136,8 @@ function movVariant(
   if (width === 32) return undefined;
   if (imm === 0 && offset === 32) return { kind: 'movsx', width, bits: offset, dst, src };
   if (imm === 0 && offset === PERCPU_OFFSET) return { kind: 'mov_percpu', dst, src };
-  if (offset !== ADDR_SPACE_CAST_OFFSET) return undefined;
+  // A cast to the same space is none: Linux takes 0 to 1 and 1 to 0 (check_alu_op in kernel/bpf/verifier.c).
+  if (offset !== ADDR_SPACE_CAST_OFFSET || imm >>> 16 === (imm & 0xffff)) return undefined;
   return { kind: 'addr_space_cast', dst, src, dstSpace: imm >>> 16, srcSpace: imm & 0xffff };
 }
 

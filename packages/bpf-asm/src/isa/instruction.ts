@@ -68,7 +68,7 @@ export interface End extends Annotated {
   readonly dst: Register;
 }
 
-/** Converts an arena pointer between address spaces (Linux 6.9). The spaces are 16-bit numbers; Linux has 0 and 1. */
+/** Converts an arena pointer between address spaces (Linux 6.9). The spaces are different 16-bit numbers; Linux has 0 and 1. */
 export interface AddrSpaceCast extends Annotated {
   readonly kind: 'addr_space_cast';
   readonly dst: Register;
