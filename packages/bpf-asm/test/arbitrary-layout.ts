@@ -19,6 +19,7 @@ import {
   u64,
   u8,
   type AnyLayout,
+  type StructLayout,
 } from '../src/layout/index.ts';
 
 const leaf: fc.Arbitrary<AnyLayout> = fc.oneof(
@@ -61,7 +62,7 @@ export const arbitraryLayout: fc.Arbitrary<AnyLayout> = fc.letrec<{ layout: AnyL
 })).layout;
 
 /** A struct. */
-export const arbitraryStruct: fc.Arbitrary<AnyLayout> = fc
+export const arbitraryStruct: fc.Arbitrary<StructLayout> = fc
   .tuple(fc.array(arbitraryLayout, { minLength: 1, maxLength: 8 }), fc.boolean())
   .map(([parts, packed]) => struct('top', Object.fromEntries(parts.map((part, i) => [`m${i}`, part])), { packed }));
 

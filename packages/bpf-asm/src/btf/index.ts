@@ -7,3 +7,5 @@ export { readBtf, type Btf, type ReadBtfOptions } from './read.ts';
 export type { StringTable } from './strings.ts';
 export * from './types.ts';
 export * from './write.ts';
+export * from './print-c.ts';
+export * from './print-ts.ts';

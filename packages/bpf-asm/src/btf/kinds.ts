@@ -57,4 +57,10 @@ export const BTF_HEADER_SIZE = 24;
 export const LINKAGES: readonly BtfLinkage[] = ['static', 'global', 'extern'];
 
 /** Encodings of an integer by their numbers. */
-export const ENCODINGS: Readonly<Record<BtfInt['encoding'], number>> = { unsigned: 0, signed: 1, char: 2, bool: 4 };
+export const ENCODINGS: Readonly<Record<BtfInt['encoding'], number>> = {
+  unsigned: 0,
+  signed: 1,
+  char: 2,
+  'signed char': 3,
+  bool: 4,
+};

@@ -35,7 +35,8 @@ export interface BtfInt {
   readonly size: number;
   readonly bits: number;
   readonly bitOffset: number;
-  readonly encoding: 'unsigned' | 'signed' | 'char' | 'bool';
+  /** The kernel takes all but `signed char`, which gcc writes for `char`. */
+  readonly encoding: 'unsigned' | 'signed' | 'char' | 'signed char' | 'bool';
 }
 
 /** A pointer; to 0 is `void *`. */
