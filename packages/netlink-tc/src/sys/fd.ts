@@ -80,8 +80,13 @@ export class Fd implements Disposable {
    * @throws NetlinkTcError `ERR_CLOSED` after `close` or `release`
    */
   get number(): number {
-    if (this.#end === undefined) throw new NetlinkTcError('ERR_CLOSED', `${this.what} is closed`);
+    this.assertOpen();
     return this.#fd;
+  }
+
+  /** @throws NetlinkTcError `ERR_CLOSED` after `close` or `release` */
+  assertOpen(): void {
+    if (this.#end === undefined) throw new NetlinkTcError('ERR_CLOSED', `${this.what} is closed`);
   }
 
   /** Whether it was closed or released. */

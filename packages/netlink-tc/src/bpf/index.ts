@@ -1,0 +1,14 @@
+export * from './btf.ts';
+export { BPF_COMMAND, type BpfCommand } from './command.ts';
+export * from './codec.ts';
+export { createMap, mapDifferences, type CreateMapOptions, type MapBtf, type MapOf } from './map-create.ts';
+export type { MapMemory } from './map-memory.ts';
+export * from './map-info.ts';
+export * from './map.ts';
+export { CAPABILITY, readPrivileges, type Capability, type Privileges } from './permission.ts';
+export type { BatchCommand, BatchResult, RawMap } from './raw-map.ts';
+export * from './program.ts';
+export * from './program-load.ts';
+export * from './test-run.ts';
+export { explainVerifier } from './verifier-explain.ts';
+export { summariseLog, type LogSummary } from './verifier-log.ts';

@@ -1,0 +1,167 @@
+import {
+  add64,
+  call,
+  callLocal,
+  exit,
+  func,
+  jeq,
+  label,
+  ldMap,
+  ldMapValue,
+  ldxb,
+  ldxdw,
+  ldxw,
+  mov64,
+  stdw,
+  u64,
+  u32,
+} from 'bpf-asm';
+import { expect, test } from 'vitest';
+import { describeWith, root } from '../../../../test/support/needs.ts';
+import { programOf } from '../../test/program.ts';
+import { closing, testSys } from '../../test/sys.ts';
+import { isNetlinkTcError, type NetlinkTcError } from '../error.ts';
+import { loadProgram } from './program-load.ts';
+import { createMap } from './map-create.ts';
+import { benchmarkProgram, testRun } from './test-run.ts';
+
+const counter = {
+  name: 'counter',
+  type: 'array',
+  keySize: 4,
+  valueSize: 8,
+  maxEntries: 1,
+  key: u32,
+  value: u64,
+} as const;
+const at = (line: number, text: string): { file: string; line: number; column: number; text: string } => ({
+  file: 'src/programs/app-outbound.ts',
+  line,
+  column: 3,
+  text,
+});
+
+function refused(body: () => unknown): NetlinkTcError {
+  try {
+    body();
+  } catch (error) {
+    if (isNetlinkTcError(error)) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describeWith([root], 'programs', () => {
+  test('run, with their data and their map', async () => {
+    const sys = await testSys();
+    const program = programOf(
+      [ldMapValue('r1', 'counter'), ldxdw('r2', 'r1', 0), add64('r2', 5), stdw('r1', 0, 'r2'), mov64('r0', 7), exit()],
+      { maps: [counter] },
+    );
+    const loaded = closing(loadProgram(sys, program));
+    const run = testRun(sys, loaded, { data: new Uint8Array(20).fill(1) });
+    expect(run.result).toBe(7);
+    expect(run.data).toEqual(new Uint8Array(20).fill(1));
+    expect(loaded.maps.get('counter')?.lookup(0 as never)).toBe(5n);
+    expect(run.nanoseconds).toBeGreaterThanOrEqual(0);
+  });
+
+  test('use the maps that are given, and leave them open', async () => {
+    const sys = await testSys();
+    const map = closing(createMap(sys, counter));
+    const program = programOf([ldMapValue('r1', 'counter'), stdw('r1', 0, 9), mov64('r0', 0), exit()], {
+      maps: [counter],
+    });
+    const loaded = loadProgram(sys, program, { maps: { counter: map } });
+    testRun(sys, loaded);
+    loaded.close();
+    loaded.close();
+    expect(map.lookup(0)).toBe(9n);
+  });
+
+  test('have functions', async () => {
+    const sys = await testSys();
+    const items = [
+      func('main'),
+      mov64('r1', 4),
+      callLocal('twice'),
+      exit(),
+      func('twice'),
+      mov64('r0', 'r1'),
+      add64('r0', 'r1'),
+      exit(),
+    ];
+    expect(testRun(sys, closing(loadProgram(sys, programOf(items)))).result).toBe(8);
+  });
+
+  test('the verifier names the line that wrote the refused instruction, and what to do', async () => {
+    const sys = await testSys();
+    const items = [
+      { ...ldxw('r2', 'r1', 76), source: at(12, 'const data = ctx.data') },
+      { ...ldxb('r0', 'r2', 12), source: at(17, 'b.when(eth.type.eq(0x0800))') },
+      exit(),
+    ];
+    const error = refused(() => loadProgram(sys, programOf(items)));
+    expect(error).toMatchObject({ code: 'ERR_VERIFIER', errno: 13, syscall: 'bpf(BPF_PROG_LOAD)' });
+    expect(error.verifier).toMatchObject({ instruction: 1, truncated: false, source: { line: 17 } });
+    expect(error.verifier?.summary).toContain('invalid access to packet');
+    expect(error.message).toContain('app-outbound.ts:17 (b.when(eth.type.eq(0x0800)))');
+    expect(error.hint).toContain('compare with data_end');
+    expect(error.kernelMessage).toContain('processed');
+  });
+
+  test('a log of more than the first buffer is read whole', async () => {
+    const sys = await testSys();
+    const branches = Array.from({ length: 40 }, (_, i) => [
+      jeq('r6', i, `l${i}`),
+      add64('r7', 1),
+      label(`l${i}`),
+    ]).flat();
+    const items = [ldxw('r6', 'r1', 0), mov64('r7', 0), ...branches, mov64('r0', 'r9'), exit()];
+    const small = refused(() => loadProgram(sys, programOf(items), { log: 256 }));
+    expect(small.verifier).toMatchObject({ truncated: false, summary: 'R9 !read_ok' });
+    expect(small.kernelMessage?.length).toBeGreaterThan(1000);
+    expect(refused(() => loadProgram(sys, programOf(items), { log: 'never' })).verifier).toBeUndefined();
+  });
+
+  test('a helper for GPL programs is refused by its licence', async () => {
+    const sys = await testSys();
+    const printk = [
+      mov64('r1', 'r10'),
+      add64('r1', -8),
+      stdw('r1', 0, 0),
+      mov64('r2', 8),
+      call(6),
+      mov64('r0', 0),
+      exit(),
+    ];
+    expect(refused(() => loadProgram(sys, programOf(printk))).hint).toContain('change the licence');
+    closing(loadProgram(sys, programOf(printk, { licence: 'GPL' })));
+  });
+
+  test('a map that is neither given nor defined, and a type that is not', async () => {
+    const sys = await testSys();
+    expect(() => loadProgram(sys, programOf([ldMap('r1', 'nowhere'), mov64('r0', 0), exit()]))).toThrow(
+      /no map "nowhere"/,
+    );
+    const odd = programOf([mov64('r0', 0), exit()], { type: 'no_such' as 'xdp' });
+    expect(refused(() => loadProgram(sys, odd)).code).toBe('ERR_INVALID_ARGUMENT');
+  });
+
+  test('what cannot be run is explained', async () => {
+    const sys = await testSys();
+    const loaded = closing(loadProgram(sys, programOf([mov64('r0', 0), exit()])));
+    expect(refused(() => testRun(sys, loaded, { data: new Uint8Array(3) })).hint).toContain('at least 14 bytes');
+    expect(refused(() => testRun(sys, loaded, { repeat: 0 })).code).toBe('ERR_INVALID_ARGUMENT');
+    const { fastest, median, slowest } = benchmarkProgram(sys, loaded, { rounds: 3, repeat: 1000 });
+    expect(fastest <= median && median <= slowest).toBe(true);
+  });
+
+  test('a context goes in and comes out', async () => {
+    const sys = await testSys();
+    const loaded = closing(loadProgram(sys, programOf([ldxw('r0', 'r1', 8), exit()])));
+    const context = new Uint8Array(192);
+    context[8] = 42; // mark
+    expect(testRun(sys, loaded, { context })).toMatchObject({ result: 42 });
+  });
+});

@@ -1,0 +1,215 @@
+import {
+  ATTACH_TYPE,
+  encode,
+  PROGRAM_TYPE,
+  programBtf,
+  resolveMaps,
+  slotMap,
+  type Instruction,
+  type Program,
+} from 'bpf-asm';
+import { constants } from 'node:os';
+import { NetlinkTcError, type VerifierReport } from '../error.ts';
+import { cString, type Fd, type Sys } from '../sys/index.ts';
+import { PROG_LOAD, PROG_LOAD_SIZE } from './attr-table.ts';
+import { Attr } from './attr.ts';
+import { loadBtf } from './btf.ts';
+import { BPF_COMMAND, bpfError } from './command.ts';
+import { createMap } from './map-create.ts';
+import { withMemlock } from './memlock.ts';
+import type { Capability } from './permission.ts';
+import { BpfProgram, type AnyMap } from './program.ts';
+import { explainVerifier } from './verifier-explain.ts';
+import { summariseLog } from './verifier-log.ts';
+
+const { EAGAIN, ENOSPC, EFAULT, EPERM, EINVAL } = constants.errno;
+
+/** The kernel interrupts the verification of a large program by a signal; so many times it is begun again. */
+const ATTEMPTS = 10;
+const LOG_START = 64 << 10;
+/** The kernel takes no larger log (`BPF_LOG` limit, UINT_MAX >> 2). */
+const LOG_MOST = 0x3fff_ffff;
+
+/** Options of {@link loadProgram}. */
+export interface LoadProgramOptions {
+  /** Maps that exist, by the names that the program uses; the others are made of the program's definitions. */
+  readonly maps?: Readonly<Record<string, { readonly fd: number }>>;
+  /** Whether types and source lines go along, so that logs quote the source; taken away where a kernel has none. Default true. */
+  readonly btf?: boolean;
+  /** `BPF_F_*` of `BPF_PROG_LOAD`. */
+  readonly flags?: number;
+  /**
+   * When to ask for the verifier's log: `on-failure` (default) loads a second time to get one, `never` does not, a number is the
+   * size of the first buffer where a broken kernel does not let it grow.
+   */
+  readonly log?: 'on-failure' | 'never' | number;
+}
+
+/** Program types that need nothing of the network. */
+const TRACING = new Set(['kprobe', 'tracepoint', 'perf_event', 'raw_tracepoint', 'tracing', 'lsm']);
+
+/**
+ * Loads a program, makes the maps that it names and does not find among those given, and closes all of it again where that fails.
+ * @throws NetlinkTcError `ERR_VERIFIER` with {@link VerifierReport}: what is wrong, in which line of which file, in plain words;
+ * `ERR_INVALID_ARGUMENT` for a map that is neither given nor defined; `ERR_PERMISSION`
+ * @example
+ * ```ts
+ * using pass = loadProgram(sys, { name: 'pass', type: 'sched_cls', licence: 'Apache-2.0', instructions, functions, maps: [] });
+ * ```
+ */
+export function loadProgram(sys: Sys, program: Program, options: LoadProgramOptions = {}): BpfProgram {
+  const given = options.maps ?? {};
+  const made: AnyMap[] = [];
+  const maps = new Map<string, AnyMap>();
+  try {
+    const fds = new Map(Object.entries(given).map(([name, { fd }]) => [name, fd]));
+    for (const definition of program.maps) {
+      if (fds.has(definition.name)) continue;
+      const map = createMap(sys, definition) as AnyMap;
+      made.push(map);
+      maps.set(definition.name, map);
+      fds.set(definition.name, map.fd);
+    }
+    return new BpfProgram(loadFd(sys, program, fds, options), program, maps, made);
+  } catch (error) {
+    for (const map of made) map.close();
+    throw error;
+  }
+}
+
+function loadFd(sys: Sys, program: Program, maps: ReadonlyMap<string, number>, options: LoadProgramOptions): Fd {
+  const byteOrder = sys.platform.littleEndian ? 'little' : 'big';
+  const { name, type, licence, expectedAttachType } = program;
+  if (!Object.hasOwn(PROGRAM_TYPE, type))
+    throw new NetlinkTcError('ERR_INVALID_ARGUMENT', `there is no program type ${String(type)}`);
+  const instructions = encode(
+    resolveMaps(program.instructions, (map) => maps.get(map)),
+    { byteOrder },
+  );
+  const attr = new Attr(sys, PROG_LOAD_SIZE)
+    .u32(PROG_LOAD.prog_type, PROGRAM_TYPE[type])
+    .u32(PROG_LOAD.insn_cnt, instructions.length / 8)
+    .pointer(PROG_LOAD.insns, instructions)
+    .pointer(PROG_LOAD.license, cString(licence))
+    .u32(PROG_LOAD.prog_flags, options.flags ?? 0)
+    .u32(PROG_LOAD.expected_attach_type, expectedAttachType === undefined ? 0 : ATTACH_TYPE[expectedAttachType])
+    .name(PROG_LOAD.prog_name, name);
+  const btf = options.btf === false ? undefined : attachBtf(sys, program, attr);
+  try {
+    const result = load(sys, attr);
+    if (result >= 0) return sys.fds.own(result, `program ${name}`);
+    throw failure(sys, program, attr, result, options.log ?? 'on-failure');
+  } finally {
+    btf?.close();
+  }
+}
+
+function load(sys: Sys, attr: Attr): number {
+  let result = -EAGAIN;
+  for (let attempt = 0; attempt < ATTEMPTS && result === -EAGAIN; attempt += 1) {
+    result = withMemlock(sys, () => sys.bpf(BPF_COMMAND.BPF_PROG_LOAD, attr.bytes));
+  }
+  return result;
+}
+
+/** Types, functions and lines of the program. A kernel without BTF, or a process that may not load it, loads without. */
+function attachBtf(sys: Sys, program: Program, attr: Attr): Fd | undefined {
+  const byteOrder = sys.platform.littleEndian ? 'little' : 'big';
+  const { bytes, funcInfo, lineInfo } = programBtf({ ...program, maps: [] }, { byteOrder });
+  let fd: Fd;
+  try {
+    fd = loadBtf(sys, bytes);
+  } catch {
+    return undefined;
+  }
+  attr.u32(PROG_LOAD.prog_btf_fd, fd.number).u32(PROG_LOAD.func_info_rec_size, 8);
+  attr.pointer(PROG_LOAD.func_info, funcInfo).u32(PROG_LOAD.func_info_cnt, funcInfo.length / 8);
+  if (lineInfo.length > 0) {
+    attr.u32(PROG_LOAD.line_info_rec_size, 16).pointer(PROG_LOAD.line_info, lineInfo);
+    attr.u32(PROG_LOAD.line_info_cnt, lineInfo.length / 16);
+  }
+  return fd;
+}
+
+/** Loads again for the log, in a buffer that grows to the log's true size, and makes the error of it. */
+function failure(
+  sys: Sys,
+  program: Program,
+  attr: Attr,
+  result: number,
+  policy: 'on-failure' | 'never' | number,
+): NetlinkTcError {
+  const { name, type } = program;
+  const what = `cannot load ${type} program ${name}`;
+  const needs: Capability[] = TRACING.has(type) ? ['CAP_BPF', 'CAP_PERFMON'] : ['CAP_BPF', 'CAP_NET_ADMIN'];
+  if (policy === 'never') return bpfError(sys, result, 'BPF_PROG_LOAD', what, { needs });
+  const { log, errno, truncated } = readLog(sys, attr, typeof policy === 'number' ? policy : LOG_START, result);
+  if (log === '') {
+    const hint =
+      errno === EINVAL
+        ? 'the kernel refuses the attributes before it looks at the program: its type, flags or expected attach type'
+        : undefined;
+    return bpfError(sys, -errno, 'BPF_PROG_LOAD', what, {
+      needs,
+      ...(hint === undefined || errno === EPERM ? {} : { hint }),
+    });
+  }
+  const verifier = reportOf(program.instructions, log, truncated);
+  const { source, summary, explanation } = verifier;
+  const where =
+    source === undefined
+      ? ''
+      : ` at ${source.file}:${source.line}${source.text === undefined ? '' : ` (${source.text.trim()})`}`;
+  return bpfError(sys, -errno, 'BPF_PROG_LOAD', `${what}: the verifier refuses it${where}: ${summary}`, {
+    code: 'ERR_VERIFIER',
+    kernelMessage: log,
+    verifier,
+    needs,
+    ...(explanation === undefined ? {} : { hint: explanation }),
+  });
+}
+
+function readLog(
+  sys: Sys,
+  attr: Attr,
+  start: number,
+  first: number,
+): { log: string; errno: number; truncated: boolean } {
+  let errno = -first;
+  let log = '';
+  for (let size = start; ;) {
+    const buffer = new Uint8Array(size);
+    attr.u32(PROG_LOAD.log_level, 1).u32(PROG_LOAD.log_size, size).u64(PROG_LOAD.log_buf, sys.addressOf(buffer));
+    const result = load(sys, attr);
+    // Loaded after all: what stood in the way is gone, and the caller may try again.
+    if (result >= 0) sys.call('close', result);
+    else if (result !== -ENOSPC) errno = -result;
+    const end = buffer.indexOf(0);
+    // Names in the log are the author's: bytes that are no UTF-8 must not stop it from being read.
+    log = new TextDecoder().decode(end < 0 ? buffer : buffer.subarray(0, end));
+    const trueSize = attr.getU32(PROG_LOAD.log_true_size);
+    const tooSmall = trueSize > size || result === -ENOSPC;
+    if (!tooSmall || size >= LOG_MOST || result === -EFAULT) return { log: log.trim(), errno, truncated: tooSmall };
+    size = Math.min(LOG_MOST, trueSize > size ? trueSize : size * 4);
+  }
+}
+
+/**
+ * What a verifier log says of a program, with the author's line.
+ * @param instructions the program's instructions, with their sources
+ */
+export function reportOf(instructions: readonly Instruction[], log: string, truncated = false): VerifierReport {
+  const { summary, slot } = summariseLog(log);
+  const index = slot === undefined ? -1 : (slotMap(instructions).indexOf[slot] ?? -1);
+  let source = index < 0 ? undefined : instructions[index]?.source;
+  // What a line became is several instructions, and not each need carry it.
+  for (let i = index; source === undefined && i >= 0; i -= 1) source = instructions[i]?.source;
+  return {
+    summary,
+    log,
+    truncated,
+    instruction: index < 0 ? undefined : index,
+    source,
+    explanation: explainVerifier(summary),
+  };
+}

@@ -1,0 +1,242 @@
+import { ipv4Address, ipv6Address, macAddress, type Layout } from 'bpf-asm/layout';
+import { LITTLE_ENDIAN } from './host.ts';
+import {
+  ATTRIBUTE_HEADER,
+  NESTED,
+  NO_POLICY,
+  malformed,
+  readAttributes,
+  walkAttributes,
+  writeAttributes,
+  type AttributeKind,
+  type Attributes,
+  type Policy,
+} from './policy.ts';
+import type { MessageWriter } from './writer.ts';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const MAX_PAYLOAD = 0xffff - ATTRIBUTE_HEADER;
+
+type Reader<V> = (view: DataView) => V;
+
+function integer(label: string, bits: 8 | 16 | 32, signed: boolean, network: boolean): AttributeKind<number> {
+  const low = signed ? -(2 ** (bits - 1)) : 0;
+  const high = signed ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
+  const order = network ? false : LITTLE_ENDIAN;
+  const readers: Record<typeof bits, Reader<number>> = {
+    8: (view) => (signed ? view.getInt8(0) : view.getUint8(0)),
+    16: (view) => (signed ? view.getInt16(0, order) : view.getUint16(0, order)),
+    32: (view) => (signed ? view.getInt32(0, order) : view.getUint32(0, order)),
+  };
+  const read = readers[bits];
+  return {
+    label,
+    min: bits / 8,
+    max: bits / 8,
+    nested: false,
+    write(writer: MessageWriter, value: number): void {
+      if (!Number.isInteger(value) || value < low || value > high) {
+        throw writer.refuse(`is ${String(value)}, and must be an integer from ${low} to ${high}`);
+      }
+      if (bits === 8) writer.u8(value);
+      else if (bits === 16) writer.u16(value, order);
+      else writer.u32(value, order);
+    },
+    read: (bytes) => read(new DataView(bytes.buffer, bytes.byteOffset)),
+  };
+}
+
+/** `NLA_U8`. */
+export const u8: AttributeKind<number> = integer('u8', 8, false, false);
+/** `NLA_U16`, in the machine's byte order. */
+export const u16: AttributeKind<number> = integer('u16', 16, false, false);
+/** `NLA_U32`, in the machine's byte order. */
+export const u32: AttributeKind<number> = integer('u32', 32, false, false);
+/** `NLA_S32`, in the machine's byte order. */
+export const i32: AttributeKind<number> = integer('i32', 32, true, false);
+/** `NLA_BE16`: network byte order. */
+export const be16: AttributeKind<number> = integer('be16', 16, false, true);
+/** `NLA_BE32`: network byte order. */
+export const be32: AttributeKind<number> = integer('be32', 32, false, true);
+
+/** `NLA_U64`, in the machine's byte order. */
+export const u64: AttributeKind<bigint> = {
+  label: 'u64',
+  min: 8,
+  max: 8,
+  nested: false,
+  write(writer: MessageWriter, value: bigint): void {
+    if (typeof value !== 'bigint' || BigInt.asUintN(64, value) !== value) {
+      throw writer.refuse(`is ${String(value)}, and must be a bigint from 0 to 2^64 - 1`);
+    }
+    writer.u64(value);
+  },
+  read: (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, LITTLE_ENDIAN),
+};
+
+/** `NLA_FLAG`: true where it stands, without payload. False leaves nothing to write: give undefined instead. */
+export const flag: AttributeKind<true> = {
+  label: 'a flag',
+  min: 0,
+  max: 0,
+  nested: false,
+  write(writer: MessageWriter, value: boolean): void {
+    if (value !== true) throw writer.refuse(`is ${String(value)}, and must be true or left out`);
+  },
+  read: () => true,
+};
+
+/** `NLA_NUL_STRING`: text of at most `max` bytes of UTF-8, ended by a zero byte (which the kernel leaves out here and there). */
+export function text(max: number): AttributeKind<string> {
+  return {
+    label: `text of at most ${max} bytes`,
+    min: 0,
+    max: max + 1,
+    nested: false,
+    write(writer: MessageWriter, value: string): void {
+      if (typeof value !== 'string') throw writer.refuse(`is ${String(value)}, and must be text`);
+      const bytes = encoder.encode(value);
+      if (bytes.length > max) throw writer.refuse(`is '${value}', and must be ${this.label}`);
+      if (value.includes('\0')) throw writer.refuse('contains a zero byte');
+      writer.raw(bytes);
+      writer.u8(0);
+    },
+    read(bytes: Uint8Array): string {
+      const end = bytes.indexOf(0);
+      return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+    },
+  };
+}
+
+/** `NLA_BINARY`: bytes that mean nothing here. */
+export function bytes(min = 0, max: number = MAX_PAYLOAD): AttributeKind<Uint8Array> {
+  return {
+    label: min === max ? `${max} bytes` : `${min} to ${max} bytes`,
+    min,
+    max,
+    nested: false,
+    write(writer: MessageWriter, value: Uint8Array): void {
+      if (!(value instanceof Uint8Array)) throw writer.refuse(`is ${String(value)}, and must be a Uint8Array`);
+      writer.raw(value);
+    },
+    read: (data) => data.slice(),
+  };
+}
+
+/** A C struct in the machine's byte order. Later kernels may append fields: what is longer is read up to its known end. */
+export function structure<Out, In>(layout: Layout<Out, In>): AttributeKind<Out & In> {
+  return {
+    label: `struct ${layout.label} of ${layout.size} bytes`,
+    min: layout.size,
+    max: MAX_PAYLOAD,
+    nested: false,
+    write(writer: MessageWriter, value: Out & In): void {
+      const fault = layout.check(value);
+      if (fault !== undefined) throw writer.refuse(`${fault.path} ${fault.problem}`.trim(), fault.hint);
+      writer.struct(layout.size, (into, at) => layout.write(value, into, at));
+    },
+    read: (data) => layout.read(data, 0) as Out & In,
+  };
+}
+
+const ADDRESS_LAYOUTS: Readonly<Record<number, Layout<string, string | Uint8Array>>> = {
+  4: ipv4Address,
+  6: macAddress,
+  16: ipv6Address,
+};
+
+function hex(data: Uint8Array): string {
+  return Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+function addressKind(label: string, sizes: readonly number[]): AttributeKind<string> {
+  const layouts = sizes.map((size) => ADDRESS_LAYOUTS[size]).filter((layout) => layout !== undefined);
+  return {
+    label,
+    min: 0,
+    max: 32,
+    nested: false,
+    write(writer: MessageWriter, value: string): void {
+      const layout = layouts.find((each) => each.check(value) === undefined);
+      if (layout === undefined) throw writer.refuse(`is ${String(value)}, which is no ${label}`);
+      writer.struct(layout.size, (into, at) => layout.write(value, into, at));
+    },
+    // Tunnels give other lengths as link-layer addresses: IPv4 addresses of 4 bytes, InfiniBand's of 20.
+    read: (data) => (sizes.includes(data.length) ? (ADDRESS_LAYOUTS[data.length]?.read(data, 0) ?? '') : hex(data)),
+  };
+}
+
+/** An IPv4 or IPv6 address, as its length says; text both ways. */
+export const ip: AttributeKind<string> = addressKind('IPv4 or IPv6 address', [4, 16]);
+/** A link-layer address: 6 bytes as `02:00:00:00:00:01`, other lengths in the same notation; only the former can be written. */
+export const mac: AttributeKind<string> = addressKind('MAC address', [6]);
+
+/** A nest: attributes in an attribute. */
+export function nest<A extends Attributes>(table: Policy<A>): AttributeKind<A> {
+  return {
+    label: 'a nest',
+    min: 0,
+    max: MAX_PAYLOAD,
+    nested: true,
+    table: () => table as Policy,
+    write: (writer, value) => writeAttributes(writer, table, value),
+    read: (data) => readAttributes(table, data),
+  };
+}
+
+/**
+ * A payload whose shape a text attribute before it tells: `IFLA_INFO_DATA` by `IFLA_INFO_KIND`, `TCA_OPTIONS` by `TCA_KIND`.
+ * Kinds that the list lacks are attributes nobody has described.
+ * @param key where the values have the attribute that decides
+ */
+export function byKind(key: string, kinds: Readonly<Record<string, AttributeKind>>): AttributeKind {
+  const other = nest(NO_POLICY);
+  const choose = (siblings: Readonly<Record<string, unknown>>): AttributeKind => {
+    const name = String(siblings[key]);
+    return (Object.hasOwn(kinds, name) ? kinds[name] : undefined) ?? (other as AttributeKind);
+  };
+  return {
+    label: `what ${key} says`,
+    min: 0,
+    max: MAX_PAYLOAD,
+    nested: false,
+    table: (siblings) => choose(siblings).table?.(siblings),
+    write: (writer, value, siblings) => choose(siblings).write(writer, value, siblings),
+    read(data: Uint8Array, siblings): unknown {
+      const kind = choose(siblings);
+      if (data.length < kind.min || data.length > kind.max) {
+        throw malformed(`${String(siblings[key])} has options of ${data.length} bytes, and must have ${kind.label}`);
+      }
+      return kind.read(data, siblings);
+    },
+  };
+}
+
+/** An attribute that stands once for each element. */
+export function repeated<V>(kind: AttributeKind<V>): AttributeKind<readonly V[]> {
+  return { ...kind, repeated: true } as unknown as AttributeKind<readonly V[]>;
+}
+
+/** A nest of attributes numbered from 1, one for each element: lists of actions. */
+export function list<V>(kind: AttributeKind<V>): AttributeKind<readonly V[]> {
+  return {
+    label: `a list of ${kind.label}`,
+    min: 0,
+    max: MAX_PAYLOAD,
+    nested: true,
+    write(writer: MessageWriter, values: readonly V[]): void {
+      for (const [index, value] of values.entries()) {
+        const at = writer.open(kind.nested ? (index + 1) | NESTED : index + 1, `[${index + 1}]`);
+        kind.write(writer, value, {});
+        writer.close(at);
+      }
+    },
+    read: (data) =>
+      Array.from(walkAttributes(data), ({ data: element }) => {
+        if (element.length < kind.min || element.length > kind.max)
+          throw malformed(`an element of ${element.length} bytes must be ${kind.label}`);
+        return kind.read(element, {});
+      }),
+  };
+}

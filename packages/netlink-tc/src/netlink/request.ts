@@ -1,0 +1,44 @@
+import { NLM_F, type Message, type MessageFormat, type MessageSpec } from './message.ts';
+import type { Attributes } from './policy.ts';
+
+/**
+ * One thing to ask of the kernel: a pure value that says what to send and how to understand the answer. Sockets send it alone
+ * or with others.
+ */
+export interface Request<T = unknown> extends MessageSpec {
+  /** In words, for errors: `create link veth0`. */
+  readonly what: string;
+  /** Whether it is a dump: an answer of many messages, which changes elsewhere may interrupt. */
+  readonly dump: boolean;
+  /** Makes the answer of the messages that came. */
+  answer(messages: readonly Message[]): T;
+}
+
+/** What {@link request} takes. */
+export interface RequestParts<H, A, T> {
+  readonly what: string;
+  readonly format: MessageFormat<H, A>;
+  readonly type: number;
+  /** Flags besides `NLM_F_REQUEST` and `NLM_F_ACK`. */
+  readonly flags?: number;
+  readonly header?: Partial<H>;
+  readonly attributes?: A;
+  readonly answer: (messages: readonly Message<H, A>[]) => T;
+}
+
+/** A request that is answered once. */
+export function request<H extends object, A extends Attributes, T>(parts: RequestParts<H, A, T>): Request<T> {
+  const { flags = 0 } = parts;
+  return { ...parts, flags: NLM_F.REQUEST | NLM_F.ACK | flags, dump: false } as unknown as Request<T>;
+}
+
+/** A request for a list. */
+export function dumpRequest<H extends object, A extends Attributes, T>(parts: RequestParts<H, A, T>): Request<T> {
+  const { flags = 0 } = parts;
+  return { ...parts, flags: NLM_F.REQUEST | NLM_F.DUMP | flags, dump: true } as unknown as Request<T>;
+}
+
+/** The answer of a request that changes something and tells nothing. */
+export function nothing(): void {
+  return undefined;
+}
