@@ -30,7 +30,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       layout: ['source', 'error', 'isa'],
       asm: ['source', 'error', 'isa', 'layout'],
       btf: ['source', 'error', 'isa', 'layout'],
-      helpers: ['source', 'error'],
+      helpers: ['source', 'error', 'isa', 'asm'],
       text: ['source', 'error', 'isa', 'asm', 'helpers'],
       vm: ['source', 'error', 'isa', 'asm', 'layout', 'helpers'],
       elf: ['source', 'error', 'isa', 'asm', 'layout', 'btf'],

@@ -58,6 +58,8 @@ export interface KernelProgram {
 export interface LoadOptions {
   /** Number of `enum bpf_prog_type`; socket filter where nothing is said. */
   readonly type?: number;
+  /** Number of `enum bpf_attach_type`, where the program type has several. */
+  readonly attachType?: number;
   readonly licence?: string;
   /** The verifier's log: 2 tells every instruction. */
   readonly logLevel?: number;
@@ -66,7 +68,7 @@ export interface LoadOptions {
 /** Loads a program (`BPF_PROG_LOAD`). */
 export function loadProgram(
   code: Uint8Array,
-  { type = 1, licence = 'GPL', logLevel = 2 }: LoadOptions = {},
+  { type = 1, attachType = 0, licence = 'GPL', logLevel = 2 }: LoadOptions = {},
 ): KernelProgram {
   const instructions = new Uint8Array(code);
   const words = new Uint8Array(Buffer.from(`${licence}\0`));
@@ -80,6 +82,7 @@ export function loadProgram(
   view.setUint32(24, logLevel, true);
   view.setUint32(28, logLevel === 0 ? 0 : log.byteLength, true);
   view.setBigUint64(32, logLevel === 0 ? 0n : addressOf(log), true);
+  view.setUint32(68, attachType, true);
   const fd = bpf(BPF_PROG_LOAD, attr);
   const text = Buffer.from(log.subarray(0, log.indexOf(0))).toString('latin1');
   if (fd < 0) return { fd, id: 0, log: text, xlated: new Uint8Array(0), close: () => undefined };

@@ -15,5 +15,6 @@ it('finds helpers by number and by name, with and without prefix', () => {
 
 it('knows no others', () => {
   for (const id of [0, 212, -1, 1.5, Number.NaN]) expect(helperById(id)).toBeUndefined();
-  for (const name of ['', 'bpf_', 'unspec', 'constructor', 'bpf_bpf_redirect']) expect(helperByName(name)).toBeUndefined();
+  for (const name of ['', 'bpf_', 'unspec', 'constructor', 'bpf_bpf_redirect'])
+    expect(helperByName(name)).toBeUndefined();
 });
