@@ -78,6 +78,10 @@ export interface NetlinkTcErrorContext {
   readonly kernelMessage?: string;
   /** What the verifier said, for `ERR_VERIFIER`. */
   readonly verifier?: VerifierReport;
+  /** The netlink attribute that it is about, by its path: `IFLA_LINKINFO.IFLA_INFO_KIND`. */
+  readonly attribute?: string;
+  /** What was read before an interrupted dump was given up. */
+  readonly partial?: readonly unknown[];
   /** The error that led to this one. */
   readonly cause?: unknown;
 }
@@ -90,6 +94,8 @@ export class NetlinkTcError extends Error {
   readonly hint: string | undefined;
   readonly kernelMessage: string | undefined;
   readonly verifier: VerifierReport | undefined;
+  readonly attribute: string | undefined;
+  readonly partial: readonly unknown[] | undefined;
 
   /**
    * @param code what kind of failure it is
@@ -97,7 +103,7 @@ export class NetlinkTcError extends Error {
    * @param context the error number, the system call, the hint, the kernel's words
    */
   constructor(code: NetlinkTcErrorCode, message: string, context: NetlinkTcErrorContext = {}) {
-    const { errno, syscall, hint, kernelMessage, attribute, partial, cause } = context;
+    const { errno, syscall, hint, kernelMessage, verifier, attribute, partial, cause } = context;
     const name = errno === undefined ? '' : `: ${errnoName(errno)}${syscall === undefined ? '' : ` from ${syscall}`}`;
     super(`${message}${name}${hint === undefined ? '' : `; ${hint}`}`, cause === undefined ? undefined : { cause });
     this.name = 'NetlinkTcError';
@@ -106,6 +112,7 @@ export class NetlinkTcError extends Error {
     this.syscall = syscall;
     this.hint = hint;
     this.kernelMessage = kernelMessage;
+    this.verifier = verifier;
     this.attribute = attribute;
     this.partial = partial;
     this.verifier = context.verifier;
