@@ -1,19 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { describeConformance } from '../../../../test/support/vectors.ts';
 import { isBpfAsmError, type BpfAsmError } from '../error.ts';
 import { decode, encode, type Instruction } from '../isa/index.ts';
 import { parse, print } from './index.ts';
 
-interface Case {
-  readonly name: string;
-  readonly asm?: string;
-  readonly insns?: string;
-  readonly assembler_error?: string;
-}
-
-const cases = JSON.parse(
-  readFileSync(new URL('../../../../../shared/vectors/conformance.json', import.meta.url), 'utf8'),
-) as readonly Case[];
 const dialect = 'conformance';
 const hex = (instructions: readonly Instruction[]): string => Buffer.from(encode(instructions)).toString('hex');
 const assemble = (text: string): string => hex(parse(text, { dialect }));
@@ -28,7 +18,7 @@ function failure(text: string): BpfAsmError {
   throw new Error(`${JSON.stringify(text)} is taken`);
 }
 
-describe('the cases of the conformance suite', () => {
+describeConformance('the cases of the conformance suite', (cases) => {
   const assembled = cases.filter(({ insns }) => insns !== undefined);
 
   it('are there', () => {

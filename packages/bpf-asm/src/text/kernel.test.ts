@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
+import { describeConformance } from '../../../../test/support/vectors.ts';
 import { everyInstruction } from '../../test/every-instruction.ts';
 import { createMap, loadProgram } from '../../test/kernel.ts';
 import { decode, encode, type Instruction } from '../isa/index.ts';
@@ -110,27 +111,24 @@ describeWith([root, tool('bpftool')], 'bpftool prog dump xlated', () => {
     return dumped.length;
   }
 
-  it('has the lines that we print, for programs of the conformance suite', () => {
-    const url = new URL('../../../../../shared/vectors/conformance.json', import.meta.url);
-    const cases = JSON.parse(readFileSync(url, 'utf8')) as readonly {
-      readonly insns?: string;
-      readonly mem?: string;
-    }[];
-    // Each costs bpftool a reading of all kernel symbols: only programs with an opcode that none before had.
-    const seen = new Set<number>();
-    let compared = 0;
-    for (const { insns, mem } of cases) {
-      if (insns === undefined || mem !== undefined) continue;
-      const code = Buffer.from(insns, 'hex');
-      const opcodes = Array.from({ length: code.length / 8 }, (_, slot) => code[8 * slot] as number);
-      if (opcodes.every((opcode) => seen.has(opcode))) continue;
-      const length = compare(decode(code), SCHED_CLS);
-      if (length > 0) for (const opcode of opcodes) seen.add(opcode);
-      compared += length;
-    }
-    expect(compared).toBeGreaterThan(300);
-    expect(seen.size).toBeGreaterThan(60);
-  }, 60_000);
+  describeConformance('for programs of the conformance suite', (cases) => {
+    it('has the lines that we print', () => {
+      // Each costs bpftool a reading of all kernel symbols: only programs with an opcode that none before had.
+      const seen = new Set<number>();
+      let compared = 0;
+      for (const { insns, mem } of cases) {
+        if (insns === undefined || mem !== undefined) continue;
+        const code = Buffer.from(insns, 'hex');
+        const opcodes = Array.from({ length: code.length / 8 }, (_, slot) => code[8 * slot] as number);
+        if (opcodes.every((opcode) => seen.has(opcode))) continue;
+        const length = compare(decode(code), SCHED_CLS);
+        if (length > 0) for (const opcode of opcodes) seen.add(opcode);
+        compared += length;
+      }
+      expect(compared).toBeGreaterThan(300);
+      expect(seen.size).toBeGreaterThan(60);
+    }, 60_000);
+  });
 
   it('has the lines that we print, for maps, helpers, functions and atomics', () => {
     const array = createMap(2, 4, 64, 1);
