@@ -10,12 +10,14 @@ export interface ContextField {
   /** Whether programs may write it; they may read every field that is listed. */
   readonly writable?: boolean;
   /**
-   * Which accesses there are besides the whole field. `narrow`: reads of a part (the default); `whole`: none;
-   * `any`: reads and writes of any part and across elements.
+   * Which accesses there are besides the whole field. `narrow`: reads of a part (the default); `start`: reads of a part at the
+   * field's beginning; `whole`: none; `any`: reads and writes of any part and across elements.
    */
-  readonly access?: 'narrow' | 'whole' | 'any';
-  /** Sizes of reads that are allowed beyond the rule. */
-  readonly alsoReads?: readonly number[];
+  readonly access?: 'narrow' | 'start' | 'whole' | 'any';
+  /** Whether two elements of an array may be read, and written where it is writable, at once. */
+  readonly pairs?: boolean;
+  /** Whether a read may take the padding after the field too: four bytes for two. */
+  readonly padded?: boolean;
   /** Whether a read gives an address rather than the field's bytes. */
   readonly pointer?: boolean;
 }
@@ -48,12 +50,14 @@ export function allowedField(
   if (offset % size !== 0) return undefined;
   const field = layout.fields.find((one) => offset >= one.offset && offset < one.offset + fieldBytes(one));
   if (field === undefined || (write && field.writable !== true)) return undefined;
-  if (!write && field.alsoReads?.includes(size) === true && (offset - field.offset) % field.size === 0) return field;
+  if (field.padded === true && !write && offset === field.offset && size === 2 * field.size) return field;
   if (offset + size > field.offset + fieldBytes(field)) return undefined;
-  if (field.access === 'any') return field;
+  if (field.access === 'any' || (field.pairs === true && size === 2 * field.size)) return field;
   if (size > field.size) return undefined;
-  const whole = size === field.size && (offset - field.offset) % field.size === 0;
-  return whole || (!write && field.access !== 'whole') ? field : undefined;
+  const inElement = (offset - field.offset) % field.size;
+  if (inElement === 0 && size === field.size) return field;
+  if (write || field.access === 'whole' || (field.access === 'start' && inElement !== 0)) return undefined;
+  return field;
 }
 
 /** Short for a 32-bit field, of which parts may be read. */
