@@ -115,7 +115,6 @@ export class NetlinkTcError extends Error {
     this.verifier = verifier;
     this.attribute = attribute;
     this.partial = partial;
-    this.verifier = context.verifier;
   }
 }
 
