@@ -10,7 +10,7 @@ const linkage = fc.constantFrom('static' as const, 'global' as const, 'extern' a
 const kind = <K extends BtfKind>(...names: K[]): fc.Arbitrary<K> => fc.constantFrom(...names);
 
 /** Types of every kind over the whole space of their fields, each naming types below `end` only. */
-export function arbitraryType(end: number): fc.Arbitrary<BtfType> {
+function arbitraryType(end: number): fc.Arbitrary<BtfType> {
   const type = fc.integer({ min: 0, max: end - 1 });
   const list = <T>(element: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(element, { maxLength: 5 });
   const plain = list(fc.record({ name, type, bitOffset: u32, bitSize: fc.constant(0) }));

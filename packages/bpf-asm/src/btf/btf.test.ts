@@ -7,17 +7,7 @@ import { describeWith, file, tool } from '../../../../test/support/needs.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
 import { isBpfAsmError } from '../error.ts';
 import { arbitraryTypes } from '../../test/arbitrary-btf.ts';
-import {
-  BtfBuilder,
-  dedupBtf,
-  mapReferences,
-  readBtf,
-  referencesOf,
-  writeBtf,
-  type Btf,
-  type BtfInt,
-  type BtfType,
-} from './index.ts';
+import { BtfBuilder, readBtf, referencesOf, writeBtf, type Btf, type BtfInt, type BtfType } from './index.ts';
 
 const VMLINUX = '/sys/kernel/btf/vmlinux';
 const int: BtfInt = { kind: 'int', name: 'int', size: 4, bits: 32, bitOffset: 0, encoding: 'signed' };
@@ -29,12 +19,6 @@ const attempt = (run: () => unknown): unknown => {
     return error;
   }
 };
-const list = (name: string, next: number): BtfType => ({
-  kind: 'struct',
-  name,
-  size: 8,
-  members: [{ name: 'next', type: next, bitOffset: 0, bitSize: 0 }],
-});
 
 describe('reading what was written', () => {
   it('gives back every type in both byte orders', () => {
@@ -157,10 +141,16 @@ describe('the builder', () => {
   });
 
   it('takes a type that names itself', () => {
+    const node = (next: number): BtfType => ({
+      kind: 'struct',
+      name: 'node',
+      size: 8,
+      members: [{ name: 'next', type: next, bitOffset: 0, bitSize: 0 }],
+    });
     const btf = new BtfBuilder();
     const pointer = btf.add({ kind: 'ptr', type: btf.nextId + 1 });
-    btf.add(list('node', pointer));
-    expect(typesOf(readBtf(btf.bytes()))).toEqual([{ kind: 'ptr', type: 2 }, list('node', 1)]);
+    btf.add(node(pointer));
+    expect(typesOf(readBtf(btf.bytes()))).toEqual([{ kind: 'ptr', type: 2 }, node(1)]);
   });
 
   it.each<[string, BtfType]>([
@@ -220,46 +210,6 @@ describe('hostile input', () => {
         safe(bytes.subarray(0, cut % bytes.length));
       }),
       { numRuns: 2000 },
-    );
-  });
-});
-
-describe('dedup', () => {
-  it('merges lists that point to themselves', () => {
-    const node = (first: number): BtfType[] => [{ kind: 'ptr', type: first + 1 }, list('node', first)];
-    expect(dedupBtf([int, ...node(2), ...node(4), { ...int }])).toEqual({
-      types: [int, ...node(2)],
-      ids: [1, 2, 3, 2, 3, 1],
-    });
-  });
-
-  it('keeps apart what differs far away', () => {
-    const chain = (first: number, end: BtfType): BtfType[] => [
-      { kind: 'ptr', type: first + 1 },
-      { kind: 'const', type: first + 2 },
-      end,
-    ];
-    const types = [...chain(1, int), ...chain(4, { ...int, encoding: 'unsigned' })];
-    expect(dedupBtf(types)).toEqual({ types, ids: [1, 2, 3, 4, 5, 6] });
-  });
-
-  it('leaves ids of a base alone, and variables apart', () => {
-    const types: BtfType[] = [{ kind: 'ptr', type: 3 }, { kind: 'ptr', type: 3 }, { kind: 'var', name: 'x', type: 11, linkage: 'static' }, { kind: 'var', name: 'x', type: 11, linkage: 'static' }]; // prettier-ignore
-    expect(dedupBtf(types, 10).ids).toEqual([10, 10, 11, 12]);
-    expect(dedupBtf(types, 10).types[1]).toEqual({ kind: 'var', name: 'x', type: 10, linkage: 'static' });
-  });
-
-  it('finds nothing more in its own result, and undoes any doubling', () => {
-    fc.assert(
-      fc.property(arbitraryTypes, (types) => {
-        const once = dedupBtf(types).types;
-        expect(dedupBtf(once).types).toEqual(once);
-        const merged = types.filter(({ kind }) => kind !== 'var' && kind !== 'datasec').length === types.length;
-        const shift = (id: number): number => (id === 0 ? 0 : id + types.length);
-        const twice = [...types, ...types.map((type) => mapReferences(type, shift))];
-        expect(dedupBtf(twice).types.length).toBe(merged ? once.length : dedupBtf(dedupBtf(twice).types).types.length);
-      }),
-      { numRuns: 300 },
     );
   });
 });

@@ -18,46 +18,75 @@ export interface Deduped {
  */
 export function dedupBtf(types: readonly BtfType[], firstId: BtfId = 1): Deduped {
   const own = (id: BtfId): boolean => id >= firstId && id < firstId + types.length;
-  const references: BtfId[][] = [];
+  /** Places of the types that a type names, and of those that name it. */
+  const named: number[][] = [];
+  const namedBy: number[][] = types.map(() => []);
   const shapes = types.map((type, index) => {
-    const list: BtfId[] = [];
+    const list: number[] = [];
     const shape = mapReferences(type, (id) => {
-      list.push(id);
-      return own(id) ? -1 : id;
+      if (!own(id)) return id;
+      list.push(id - firstId);
+      namedBy[id - firstId]?.push(index);
+      return -1;
     });
-    references.push(list.filter(own));
+    named.push(list);
     return type.kind === 'var' || type.kind === 'datasec' ? `own ${index}` : JSON.stringify(shape, plain);
   });
 
-  let classes = number(shapes);
-  for (;;) {
-    const { of } = classes;
-    const finer = number(references.map((ids, index) => `${of[index]}:${ids.map((id) => of[id - firstId]).join()}`));
-    const done = finer.first.length === classes.first.length;
-    classes = finer;
-    if (done) break;
-  }
+  const classes = numberOf(shapes);
+  refine(classes, named, namedBy);
 
-  // Classes are numbered in the order of their first type, so that a class's number is the place of the type that is left.
-  const ids = classes.of.map((cls) => firstId + cls);
-  const kept = classes.first.flatMap((index) => types[index] ?? []);
+  // Numbered again in the order of their first type, a class's number is the place of the type that is left.
+  const places = numberOf(classes);
+  const kept: BtfType[] = [];
+  for (const [index, type] of types.entries()) if (places[index] === kept.length) kept.push(type);
+  const ids = places.map((place) => firstId + place);
   return { types: kept.map((type) => mapReferences(type, (id) => ids[id - firstId] ?? id)), ids };
 }
 
-/** Numbers equal keys equally, in the order in which they come; `first` has the first place of each number. */
-function number(keys: readonly string[]): { of: number[]; first: number[] } {
-  const numbers = new Map<string, number>();
-  const first: number[] = [];
-  const of = keys.map((key, index) => {
-    let known = numbers.get(key);
-    if (known === undefined) {
-      known = numbers.size;
-      numbers.set(key, known);
-      first.push(index);
+/**
+ * Splits classes until the types of each name the same classes in the same order. Only types that name one whose class is new can
+ * differ from the rest of their class, so that each round looks at those alone.
+ */
+function refine(classes: number[], named: readonly number[][], namedBy: readonly number[][]): void {
+  const sizes = new Map<number, number>();
+  for (const cls of classes) sizes.set(cls, (sizes.get(cls) ?? 0) + 1);
+  let count = sizes.size;
+  let changed = classes.map((_, index) => index);
+  for (let first = true; changed.length > 0; first = false) {
+    const touched = first ? changed : [...new Set(changed.flatMap((index) => namedBy[index] ?? []))];
+    const groups = new Map<string, number[]>();
+    for (const index of touched) {
+      const key = `${classes[index]}:${named[index]?.map((place) => classes[place]).join()}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [index]);
+      else group.push(index);
     }
+    changed = [];
+    for (const group of groups.values()) {
+      // What is left of a class keeps its number: either the types that were not touched, or its last group.
+      const old = classes[group[0] ?? 0] ?? 0;
+      const left = (sizes.get(old) ?? 0) - group.length;
+      if (left === 0) continue;
+      sizes.set(old, left);
+      sizes.set(count, group.length);
+      for (const index of group) {
+        classes[index] = count;
+        changed.push(index);
+      }
+      count++;
+    }
+  }
+}
+
+/** Numbers equal keys equally, in the order in which they come. */
+function numberOf(keys: readonly (string | number)[]): number[] {
+  const numbers = new Map<string | number, number>();
+  return keys.map((key) => {
+    const known = numbers.get(key) ?? numbers.size;
+    numbers.set(key, known);
     return known;
   });
-  return { of, first };
 }
 
 function plain(_: string, value: unknown): unknown {

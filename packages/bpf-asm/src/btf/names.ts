@@ -1,6 +1,17 @@
 import type { Btf } from './read.ts';
 import type { BtfId, BtfType } from './types.ts';
 
+/** Deepest nesting of types in types that is followed: far beyond real ones, far below the end of the stack. */
+export const MAX_DEPTH = 256;
+
+/**
+ * How many parts of types may be printed. A type without a name is printed wherever it is used; where two of them use one that uses
+ * two, that goes on for ever. What a compiler makes stays far below sixteen for each word of the types.
+ */
+export function printLimit(btf: Btf): number {
+  return 1000 + 4 * btf.typesSize;
+}
+
 /** Gives each thing a name of its own where one language has a single space for what BTF keeps apart. */
 export class Names {
   readonly #taken = new Map<string, number>();
@@ -32,8 +43,8 @@ export class Names {
 
 /** A type behind names and qualifiers, which is what decides size and shape. */
 export function resolve(btf: Btf, id: BtfId): BtfType | undefined {
-  // A circle of typedefs is no type; it cannot be longer than there are types.
-  for (let steps = 0, at = id; at !== 0 && steps < btf.endId; steps++) {
+  // A circle of typedefs is no type.
+  for (let steps = 0, at = id; at !== 0 && steps < MAX_DEPTH; steps++) {
     const type = btf.type(at);
     switch (type.kind) {
       case 'typedef':

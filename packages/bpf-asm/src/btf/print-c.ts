@@ -1,12 +1,9 @@
 import { BpfAsmError } from '../error.ts';
-import { Names } from './names.ts';
+import { MAX_DEPTH, Names, printLimit } from './names.ts';
 import { Padder } from './padder.ts';
 import type { Btf } from './read.ts';
-import { MAX_DEPTH, Sizes } from './sizes.ts';
+import { Sizes } from './sizes.ts';
 import type { BtfComposite, BtfEnum, BtfEnum64, BtfFuncProto, BtfId, BtfTypedef } from './types.ts';
-
-/** Most declarators that are printed: types without names that contain each other twice could go on for ever. */
-const MAX_DECLARATORS = 4_000_000;
 
 /** Options of {@link printC}. */
 export interface PrintTypesOptions {
@@ -44,12 +41,14 @@ class CPrinter {
   readonly #state = new Map<BtfId, 'open' | 'done'>();
   readonly #declared = new Set<string>();
   #depth = 0;
+  readonly #limit: number;
   #declarators = 0;
   #paddings = 0;
 
   constructor(btf: Btf) {
     this.#btf = btf;
     this.#sizes = new Sizes(btf);
+    this.#limit = printLimit(btf);
   }
 
   text(): string {
@@ -191,7 +190,7 @@ class CPrinter {
 
   /** The declaration of `name` as of the type `id`: C is read from the name outwards, and so it is made. */
   #declare(id: BtfId, name: string, indent = ''): string {
-    if (++this.#declarators > MAX_DECLARATORS) throw refuse('the types go on for ever');
+    if (++this.#declarators > this.#limit) throw refuse('the types go on for ever');
     let inner = name;
     let pointed = false;
     let at = id;

@@ -1,12 +1,8 @@
 import { BpfAsmError } from '../error.ts';
-import { Names, resolve } from './names.ts';
+import { MAX_DEPTH, Names, printLimit, resolve } from './names.ts';
 import type { PrintTypesOptions } from './print-c.ts';
 import type { Btf } from './read.ts';
-import { MAX_DEPTH } from './sizes.ts';
 import type { BtfComposite, BtfEnum, BtfEnum64, BtfId } from './types.ts';
-
-/** Most types that are written out in place, as {@link printTs} does with those that have no name. */
-const MAX_EXPRESSIONS = 4_000_000;
 
 /** Words that TypeScript refuses as the name of an interface or a constant in a module. */
 const RESERVED: readonly string[] = (
@@ -43,10 +39,12 @@ class TsPrinter {
   readonly #names = new Names(RESERVED);
   readonly #out = new Map<BtfId, string>();
   #depth = 0;
+  readonly #limit: number;
   #expressions = 0;
 
   constructor(btf: Btf) {
     this.#btf = btf;
+    this.#limit = printLimit(btf);
   }
 
   text(): string {
@@ -94,6 +92,7 @@ class TsPrinter {
   }
 
   #members(type: BtfComposite, base: number, indent: string): string[] {
+    this.#count();
     if (++this.#depth > MAX_DEPTH)
       throw new BpfAsmError('ERR_BTF', `${type.kind} ${type.name} is nested too deep, or contains itself`);
     const lines = type.members.flatMap((member) => {
@@ -111,6 +110,10 @@ class TsPrinter {
     return lines;
   }
 
+  #count(): void {
+    if (++this.#expressions > this.#limit) throw new BpfAsmError('ERR_BTF', 'the types go on for ever');
+  }
+
   /** Name of a typedef of a number: what TypeScript's `number` does not say. */
   #alias(id: BtfId): string | undefined {
     const type = id === 0 ? undefined : this.#btf.type(id);
@@ -120,7 +123,7 @@ class TsPrinter {
   }
 
   #expression(id: BtfId, bits: number, indent: string): string {
-    if (++this.#expressions > MAX_EXPRESSIONS) throw new BpfAsmError('ERR_BTF', 'the types go on for ever');
+    this.#count();
     const name = this.#named(id);
     if (name !== undefined) return name;
     const type = resolve(this.#btf, id);

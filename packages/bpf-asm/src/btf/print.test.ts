@@ -23,6 +23,7 @@ import {
 } from '../layout/index.ts';
 import {
   btfOf,
+  mapReferences,
   printC,
   printTs,
   readBtf,
@@ -142,6 +143,20 @@ export interface outer {
         'export const state = { "on": 1, } as const; export type state = (typeof state)[keyof typeof state];',
     );
   });
+});
+
+it('gives up on types that would go on for ever', () => {
+  // Each of sixty structs without a name has the one before twice: printed in place, that is 2^60 of them.
+  const doubling = Array.from({ length: 60 }, (_, i): BtfType => ({
+    kind: 'union',
+    name: i === 59 ? 'all' : '',
+    size: 4,
+    members: i === 0 ? [member('x', 0, 0)] : [member('', i, 0), member('', i, 0)],
+  }));
+  for (const print of [printC, printTs]) {
+    const int1 = [int, ...doubling.map((type) => mapReferences(type, (id) => id + 1))];
+    expect(() => print(btfFrom(...int1))).toThrow(expect.objectContaining({ code: 'ERR_BTF' }) as Error);
+  }
 });
 
 it('prints any types, or has an error of its own', () => {

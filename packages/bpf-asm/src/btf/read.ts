@@ -74,7 +74,7 @@ function kindSizes(layout: DataView, little: boolean): readonly (KindSize | unde
 }
 
 /** An error of this reader. */
-export function malformed(message: string, byteOffset: number): BpfAsmError {
+function malformed(message: string, byteOffset: number): BpfAsmError {
   return new BpfAsmError('ERR_BTF', message, { byteOffset });
 }
 
@@ -143,6 +143,11 @@ export class Btf {
     if (inBase !== undefined) return inBase;
     this.#names ??= this.#index();
     return this.#names.get(name)?.find((id) => kind === undefined || this.#kindAt(id) === kind);
+  }
+
+  /** Bytes that its types take, those of the base among them. */
+  get typesSize(): number {
+    return this.#types.byteLength + (this.base?.typesSize ?? 0);
   }
 
   /** Checks that every type can be decoded and names types that there are. */

@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import { resolve } from './names.ts';
+import { MAX_DEPTH, resolve } from './names.ts';
 import type { Btf } from './read.ts';
 import type { BtfComposite, BtfId, BtfMember } from './types.ts';
 
@@ -9,9 +9,6 @@ export interface TypeSize {
   readonly align: number;
   readonly packed: boolean;
 }
-
-/** Deepest nesting of types in types that is followed: far beyond real ones, far below the end of the stack. */
-export const MAX_DEPTH = 256;
 
 /** Sizes of types on a 64-bit machine. BTF does not say how types are aligned: a struct is as its members make it. */
 export class Sizes {

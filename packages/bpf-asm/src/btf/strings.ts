@@ -1,5 +1,8 @@
 import { BpfAsmError } from '../error.ts';
 
+/** Longest string that is read: every name and line is shorter, and many names of one long string take no time to speak of. */
+const MAX_LENGTH = 0x1_0000;
+
 /** The strings of BTF that was read: found by their byte offset. Those of a base come before. */
 export class StringTable {
   readonly #bytes: Uint8Array;
@@ -33,7 +36,7 @@ export class StringTable {
   /**
    * The string at a byte offset, U+FFFD in the place of what is not UTF-8.
    *
-   * @throws BpfAsmError `ERR_BTF` when the offset is beyond the strings.
+   * @throws BpfAsmError `ERR_BTF` when the offset is beyond the strings, or the string is longer than 64 KiB.
    */
   at(offset: number): string {
     if (offset < this.#start && this.#base !== undefined) return this.#base.at(offset);
@@ -43,9 +46,11 @@ export class StringTable {
         byteOffset: offset,
       });
     }
-    const to = this.#text.indexOf('\0', from);
-    if (this.#ascii) return this.#text.slice(from, to);
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#bytes.subarray(from, to));
+    const text = this.#text.slice(from, from + MAX_LENGTH);
+    const length = text.indexOf('\0');
+    if (length < 0) throw new BpfAsmError('ERR_BTF', `the string at byte ${offset} has no end`, { byteOffset: offset });
+    if (this.#ascii) return text.slice(0, length);
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#bytes.subarray(from, from + length));
   }
 }
 
