@@ -193,6 +193,7 @@ describe('hostile input', () => {
   const header = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0];
 
   it('is an error or a value: random bytes', () => {
+    expect(attempt(() => readBtf('BTF' as never))).toMatchObject({ code: 'ERR_BTF' });
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), safe), { numRuns: 500 });
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => safe(Uint8Array.from([...header, ...bytes]))),

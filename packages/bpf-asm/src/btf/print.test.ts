@@ -175,7 +175,7 @@ it('prints any types, or has an error of its own', () => {
   );
 });
 
-describeWith([tool('gcc')], 'the C compiler', () => {
+describeWith([tool('gcc'), tool('objcopy')], 'the C compiler', () => {
   /** A declaration of the same struct that leaves every offset to the compiler. */
   class Declarations {
     text =

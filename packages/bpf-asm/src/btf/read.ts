@@ -27,6 +27,7 @@ export interface ReadBtfOptions {
  * ```
  */
 export function readBtf(bytes: Uint8Array, { base }: ReadBtfOptions = {}): Btf {
+  if (!(bytes instanceof Uint8Array)) throw malformed('BTF is read from a Uint8Array', 0);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < BTF_HEADER_SIZE) throw malformed(`BTF of ${bytes.length} bytes has no header`, 0);
   const little = view.getUint16(BTF_HEADER.magic, true) === BTF_MAGIC;
