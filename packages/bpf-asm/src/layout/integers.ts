@@ -5,7 +5,10 @@ import type { IntegerBits, IntegerLayout, IntegerName, LayoutFault } from './lay
 type SmallBits = Exclude<IntegerBits, 64>;
 
 /** What both kinds of integer have in common. */
-abstract class Integer<T extends number | bigint, Name extends IntegerName> extends Codec<T> implements IntegerLayout<T, Name> {
+abstract class Integer<T extends number | bigint, Name extends IntegerName>
+  extends Codec<T>
+  implements IntegerLayout<T, Name>
+{
   readonly kind = 'integer';
   readonly label: Name;
   readonly bits: IntegerBits;
