@@ -12,3 +12,4 @@ export * from './layout/index.ts';
 export * from './btf/index.ts';
 export * from './text/index.ts';
 export * from './vm/index.ts';
+export * from './compile/index.ts';

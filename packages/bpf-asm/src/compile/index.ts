@@ -1,1 +1,2 @@
 export * from './ir/index.ts';
+export * from './compile.ts';

@@ -236,6 +236,11 @@ export class IrFunction {
     return this.#nextId++;
   }
 
+  /** Makes numbers begin at `id` at least. */
+  skipIds(id: number): void {
+    this.#nextId = Math.max(this.#nextId, id);
+  }
+
   /** The constant with this value, taken modulo 2^64. */
   constant(value: bigint | number): IrConst {
     const pattern = BigInt.asUintN(64, BigInt(value));
