@@ -50,6 +50,11 @@ export function parseItems(text: string, options: ParseOptions = {}): Item[] {
 const QUOTE = 34;
 const LEFT = 40;
 
+/** Opcodes by how they stand before instructions. */
+const OPCODES: ReadonlyMap<string, number> = new Map(
+  Array.from({ length: 256 }, (_, opcode) => [`(${opcode.toString(16).padStart(2, '0')})`, opcode]),
+);
+
 /** Where a label stands, or a use of one. */
 interface Place {
   readonly name: string;
@@ -173,9 +178,8 @@ class Parser {
   #opcode(): number {
     const scanner = this.#scanner;
     if (scanner.peek() !== LEFT) return -1;
-    const opcode = Number.parseInt(scanner.text.slice(scanner.at + 1, scanner.at + 3), 16);
-    if (!/^\([0-9a-f]{2}\)$/i.test(scanner.text.slice(scanner.at, scanner.at + 4)))
-      return scanner.fail('an opcode of two hexadecimal digits in parentheses');
+    const opcode = OPCODES.get(scanner.text.slice(scanner.at, scanner.at + 4).toLowerCase());
+    if (opcode === undefined) return scanner.fail('an opcode of two hexadecimal digits in parentheses');
     scanner.at += 4;
     return opcode;
   }
