@@ -1,20 +1,16 @@
 /** Error numbers that maps and helpers give back negated (`asm-generic/errno-base.h`, `asm-generic/errno.h`). */
 export const ERRNO = {
-  EPERM: 1,
   ENOENT: 2,
   E2BIG: 7,
   EAGAIN: 11,
   ENOMEM: 12,
   EFAULT: 14,
-  EBUSY: 16,
   EEXIST: 17,
   EINVAL: 22,
   ENOSPC: 28,
-  ERANGE: 34,
   EPROTOTYPE: 91,
   EOPNOTSUPP: 95,
   EAFNOSUPPORT: 97,
-  ESOCKTNOSUPPORT: 94,
 } as const;
 
 /** Name of a negated error number: `errnoName(-7)` is `E2BIG`. */

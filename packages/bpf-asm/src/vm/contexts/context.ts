@@ -104,6 +104,11 @@ export class Context implements FieldAccess {
   }
 
   #write(field: ContextField, value: ContextValue): void {
+    // Nearly every field of nearly every packet is one of these.
+    if (typeof value === 'number' && value >>> 0 === value && field.size === 4 && field.count === undefined) {
+      this.#view.setUint32(field.offset, value, true);
+      return;
+    }
     const values = typeof value === 'object' ? value : [value];
     if (values.length !== (field.count ?? 1)) throw wrong(this.layout, field, value);
     for (const [index, one] of values.entries()) {

@@ -106,6 +106,16 @@ describe('maps', () => {
   });
 });
 
+it('an LRU map is walked once, though the callback looks each key up', () => {
+  const map = createMap({ ...counts, type: 'lru_hash' });
+  for (const key of [1, 2, 3]) map.set(keyOf(key), new Uint8Array(8));
+  const vm = vmOf([
+    ldMap('r1', 'counts'), ldFunction('r2', 'each'), mov64('r3', 0), mov64('r4', 0), helper('for_each_map_elem'), exit(),
+    func('each'), ldMap('r1', 'counts'), helper('map_lookup_elem'), mov64('r0', 0), exit(),
+  ], { counts: map }); // prettier-ignore
+  expect(vm.run().r0).toBe(3n);
+});
+
 describe('ring buffers', () => {
   const ring = (): RingbufMap =>
     createMap({ name: 'events', type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 4096 }) as RingbufMap;

@@ -3,7 +3,6 @@ import type { HelperFunction, HelperTable } from '../helper.ts';
 import type { Machine } from '../machine.ts';
 import { ETH_HLEN, MAX_PACKET } from '../packet.ts';
 import {
-  checksumAdd,
   checksumPartial,
   checksumReplace2,
   checksumReplace4,
@@ -129,8 +128,6 @@ const checksumDifference: HelperFunction = (machine) => {
   return checksumTo16(checksumSubtract(checksumPartial(to, seed), checksumPartial(from, 0)));
 };
 
-const checksumUpdate: HelperFunction = (machine) => checksumAdd(machine.u32(2), 0);
-
 const changeHead: HelperFunction = (machine) => {
   const packet = packetOf(machine);
   const room = machine.u32(2);
@@ -165,7 +162,6 @@ export const PACKET_HELPERS: HelperTable = {
   l3_csum_replace: l3Replace,
   l4_csum_replace: l4Replace,
   csum_diff: checksumDifference,
-  csum_update: checksumUpdate,
   skb_change_head: changeHead,
   skb_change_tail: changeTail,
   xdp_adjust_head: adjustHead,

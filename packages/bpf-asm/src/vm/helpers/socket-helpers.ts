@@ -81,7 +81,12 @@ const assign: HelperFunction = (machine) => {
 
 const AF_INET6 = 10;
 
-const fullSocket: HelperFunction = (machine) => machine.regionAt(1) ?? 0;
+/** Every socket of the interpreter is a full one. */
+const fullSocket: HelperFunction = (machine) => {
+  if (machine.isNull(1)) return 0;
+  socketIn(machine, 1);
+  return machine.regionAt(1) ?? 0;
+};
 
 const cookie: HelperFunction = (machine) => {
   const object = machine.regionAt(1)?.object;

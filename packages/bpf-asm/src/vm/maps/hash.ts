@@ -63,7 +63,10 @@ export class HashMap extends VmMap {
   }
 
   override *elements(cpu: number): Iterable<readonly [Uint8Array, Region]> {
-    for (const entry of this.#table) yield [entry.key, entry.value[this.#perCpu ? cpu : 0] as Region];
+    // What is done meanwhile may take entries out, or make one the newest of an LRU map: each is visited once all the same.
+    for (const entry of Array.from(this.#table)) {
+      if (this.#table.find(entry.key, 0) === entry) yield [entry.key, entry.value[this.#perCpu ? cpu : 0] as Region];
+    }
   }
 
   override get(key: Uint8Array): Uint8Array | undefined {

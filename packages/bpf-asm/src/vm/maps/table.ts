@@ -70,14 +70,9 @@ export class Table<V> {
     this.#append(entry);
   }
 
-  /** Entries from the oldest on. Entries may be taken out meanwhile. */
+  /** Entries from the oldest on; the table must not change meanwhile. */
   *[Symbol.iterator](): Iterator<TableEntry<V>> {
-    let entry = this.#oldest;
-    while (entry !== undefined) {
-      const next: TableEntry<V> | undefined = entry.newer;
-      yield entry;
-      entry = next;
-    }
+    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) yield entry;
   }
 
   #append(entry: TableEntry<V>): void {
