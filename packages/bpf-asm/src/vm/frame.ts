@@ -8,7 +8,7 @@ export const STACK_SIZE = 512;
 export const MAX_FRAMES = 8;
 
 /** Iterations that `may_goto` grants each function (`BPF_MAX_LOOPS`). */
-export const MAX_LOOPS = 0x80_0000;
+const MAX_LOOPS = 0x80_0000;
 
 /** What a call keeps of its caller, and the callee's own stack. */
 export class Frame {

@@ -1,5 +1,5 @@
 /** Adds words with end-around carry, as the kernel's `csum_add` does. Words are unsigned 32-bit numbers. */
-export function checksumAdd(a: number, b: number): number {
+function checksumAdd(a: number, b: number): number {
   const sum = a + b;
   return sum > 0xffff_ffff ? sum - 0xffff_ffff : sum;
 }
@@ -10,7 +10,7 @@ export function checksumSubtract(a: number, b: number): number {
 }
 
 /** The kernel's `csum_fold`: the complement of the sum of both halves. */
-export function checksumFold(sum: number): number {
+function checksumFold(sum: number): number {
   const once = (sum & 0xffff) + (sum >>> 16);
   return ~((once & 0xffff) + (once >>> 16)) & 0xffff;
 }

@@ -10,7 +10,7 @@ import { VmSocket } from '../socket.ts';
 const MAX_LOOPS = 8 * 1024 * 1024;
 
 /** The map whose address is in a register. */
-export function mapIn(machine: Machine, register: number): VmMap {
+function mapIn(machine: Machine, register: number): VmMap {
   const map = machine.regionAt(register)?.object;
   if (map instanceof VmMap && !machine.isNull(register)) return map;
   throw machine.trap(`r${register} is no map`);
