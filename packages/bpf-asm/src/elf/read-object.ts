@@ -84,7 +84,8 @@ function programsOf(code: ReadonlyMap<number, CodeSection>, shared: Shared): Obj
   const programs: ObjectProgram[] = [];
   let count = 0;
   for (const of of code.values()) {
-    if (of.section.name === TEXT) continue;
+    // What is in .text is called by programs, unless there is nothing else.
+    if (of.section.name === TEXT && code.size > 1) continue;
     if (of.functions.size === 0)
       throw malformed(`section ${of.section.name} has code and no function`, of.section.offset);
     for (const [slot, { binding }] of [...of.functions].toSorted(([a], [b]) => a - b)) {
