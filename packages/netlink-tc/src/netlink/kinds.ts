@@ -43,7 +43,7 @@ function integer(label: string, bits: 8 | 16 | 32, signed: boolean, network: boo
       else if (bits === 16) writer.u16(value, order);
       else writer.u32(value, order);
     },
-    read: (bytes) => read(new DataView(bytes.buffer, bytes.byteOffset)),
+    read: (data) => read(new DataView(data.buffer, data.byteOffset)),
   };
 }
 
@@ -72,7 +72,7 @@ export const u64: AttributeKind<bigint> = {
     }
     writer.u64(value);
   },
-  read: (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, LITTLE_ENDIAN),
+  read: (data) => new DataView(data.buffer, data.byteOffset).getBigUint64(0, LITTLE_ENDIAN),
 };
 
 /** `NLA_FLAG`: true where it stands, without payload. False leaves nothing to write: give undefined instead. */
@@ -96,15 +96,15 @@ export function text(max: number): AttributeKind<string> {
     nested: false,
     write(writer: MessageWriter, value: string): void {
       if (typeof value !== 'string') throw writer.refuse(`is ${String(value)}, and must be text`);
-      const bytes = encoder.encode(value);
-      if (bytes.length > max) throw writer.refuse(`is '${value}', and must be ${this.label}`);
+      const encoded = encoder.encode(value);
+      if (encoded.length > max) throw writer.refuse(`is '${value}', and must be ${this.label}`);
       if (value.includes('\0')) throw writer.refuse('contains a zero byte');
-      writer.raw(bytes);
+      writer.raw(encoded);
       writer.u8(0);
     },
-    read(bytes: Uint8Array): string {
-      const end = bytes.indexOf(0);
-      return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+    read(data: Uint8Array): string {
+      const end = data.indexOf(0);
+      return decoder.decode(end < 0 ? data : data.subarray(0, end));
     },
   };
 }
@@ -240,3 +240,37 @@ export function list<V>(kind: AttributeKind<V>): AttributeKind<readonly V[]> {
       }),
   };
 }
+
+/** A kind of integer whose values have names; numbers without one stay numbers, both ways. */
+export function named<N extends string>(
+  kind: AttributeKind<number>,
+  names: Readonly<Record<N, number>>,
+): AttributeKind<N | number> {
+  const byValue = new Map(Object.entries<number>(names).map(([name, value]) => [value, name as N]));
+  return {
+    ...kind,
+    label: `${kind.label}: ${Object.keys(names).join(', ')}`,
+    write(writer: MessageWriter, value: N | number): void {
+      const number = typeof value === 'string' && Object.hasOwn(names, value) ? names[value] : value;
+      if (typeof number === 'string') throw writer.refuse(`is ${number}`, `known are ${Object.keys(names).join(', ')}`);
+      kind.write(writer, number, {});
+    },
+    read(data: Uint8Array): N | number {
+      const number = kind.read(data, {});
+      return byValue.get(number) ?? number;
+    },
+  };
+}
+
+/** A byte that is a truth value. */
+export const bool: AttributeKind<boolean> = {
+  label: 'bool',
+  min: 1,
+  max: 1,
+  nested: false,
+  write(writer: MessageWriter, value: boolean): void {
+    if (typeof value !== 'boolean') throw writer.refuse(`is ${String(value)}, and must be true or false`);
+    writer.u8(value ? 1 : 0);
+  },
+  read: (data) => data[0] !== 0,
+};

@@ -27,13 +27,15 @@ function within(table: Policy, bytes: Uint8Array, target: number, names: readonl
   for (const { type, offset, data } of walkAttributes(bytes)) {
     const row = table.byType.get(type);
     const begin = offset + ATTRIBUTE_HEADER;
-    if (target >= begin + data.length + 3) {
+    if (target >= offset + ((ATTRIBUTE_HEADER + data.length + 3) & ~3)) {
       if (row?.attribute.kind.label.startsWith('text') === true) siblings[row.key] = row.attribute.kind.read(data, {});
       continue;
     }
     const path = [...names, row?.attribute.name ?? `type ${type}`];
     const inner = row?.attribute.kind.table?.(siblings);
-    const deeper = inner !== undefined && target >= begin ? within(inner, data, target - begin, path) : undefined;
+    const skip = row?.attribute.kind.skip ?? 0;
+    const inside = inner !== undefined && target >= begin + skip;
+    const deeper = inside ? within(inner, data.subarray(skip), target - begin - skip, path) : undefined;
     return deeper ?? { path: path.join('.'), policy: inner };
   }
   return undefined;

@@ -38,6 +38,8 @@ export interface AttributeKind<V = unknown> {
   readonly repeated?: boolean;
   /** The table of a nest, which may depend on the attributes before it (`IFLA_INFO_DATA` on `IFLA_INFO_KIND`). */
   table?(siblings: Readonly<Record<string, unknown>>): Policy | undefined;
+  /** Bytes before the attributes of a nest; none if left out. */
+  readonly skip?: number;
   /** Writes the payload. @throws NetlinkTcError `ERR_INVALID_ARGUMENT` */
   write(writer: MessageWriter, value: V, siblings: Readonly<Record<string, unknown>>): void;
   /** Reads the payload, whose length is within the bounds. What it gives shares no memory with `bytes`. */

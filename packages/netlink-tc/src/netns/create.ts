@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { NetlinkTcError, systemError } from '../error.ts';
 import { cString, type Sys } from '../sys/index.ts';
 import { enterNewNetns } from './enter.ts';
-import { currentNetns, Netns, NETNS_DIRECTORY, netnsPath, openNetns } from './netns.ts';
+import { currentNetns, type Netns, NETNS_DIRECTORY, netnsPath, openNetns } from './netns.ts';
 
 const MS_BIND = 4096;
 const MS_REC = 16384;
@@ -76,9 +76,12 @@ export function deleteNetns(sys: Sys, name: string): void {
   const result = sys.call('umount2', cString(path), MNT_DETACH);
   // EINVAL: a file that nothing is mounted on, left by one that died half-way.
   if (result < 0 && result !== -EINVAL) {
-    throw systemError(result, 'umount2', `cannot delete network namespace ${name}`, {
-      ...(result === -ENOENT ? { hint: 'netnsNames() lists those that have names' } : {}),
-    });
+    throw systemError(
+      result,
+      'umount2',
+      `cannot delete network namespace ${name}`,
+      result === -ENOENT ? { hint: 'netnsNames() lists those that have names' } : {},
+    );
   }
   unlinkSync(path);
 }

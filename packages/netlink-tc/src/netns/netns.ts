@@ -87,9 +87,12 @@ export function openNetns(sys: Sys, reference: NetnsReference): Netns {
   const path = referencePath(reference);
   const fd = sys.call('openat', AT_FDCWD, cString(path), O_CLOEXEC, 0);
   if (fd < 0) {
-    throw systemError(fd, 'openat', `cannot open network namespace ${path}`, {
-      ...(fd === -ENOENT ? { hint: 'netnsNames() lists those that have names' } : {}),
-    });
+    throw systemError(
+      fd,
+      'openat',
+      `cannot open network namespace ${path}`,
+      fd === -ENOENT ? { hint: 'netnsNames() lists those that have names' } : {},
+    );
   }
   return new Netns(sys, sys.fds.own(fd, `network namespace ${path}`));
 }

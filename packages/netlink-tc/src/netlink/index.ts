@@ -1,0 +1,9 @@
+export type { DebugSink } from './debug.ts';
+export * from './kinds.ts';
+export * from './message.ts';
+export * from './monitor.ts';
+export { attributeAt, type AttributePath } from './path.ts';
+export * from './policy.ts';
+export * from './request.ts';
+export * from './socket.ts';
+export { MessageWriter } from './writer.ts';
