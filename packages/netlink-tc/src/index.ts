@@ -6,3 +6,4 @@
 export { errnoName } from './errno.ts';
 export * from './error.ts';
 export * from './sys/index.ts';
+export * from './bpf/index.ts';

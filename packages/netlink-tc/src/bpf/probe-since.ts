@@ -1,0 +1,87 @@
+import type { MapType, ProgramType } from 'bpf-asm';
+
+/** First mainline kernels of map types. */
+export const MAP_SINCE: Readonly<Record<MapType, string>> = {
+  hash: '3.19',
+  array: '3.19',
+  prog_array: '4.2',
+  perf_event_array: '4.3',
+  percpu_hash: '4.6',
+  percpu_array: '4.6',
+  stack_trace: '4.6',
+  cgroup_array: '4.8',
+  lru_hash: '4.10',
+  lru_percpu_hash: '4.10',
+  lpm_trie: '4.11',
+  array_of_maps: '4.12',
+  hash_of_maps: '4.12',
+  devmap: '4.14',
+  sockmap: '4.14',
+  cpumap: '4.15',
+  xskmap: '4.18',
+  sockhash: '4.18',
+  cgroup_storage: '4.19',
+  reuseport_sockarray: '4.19',
+  percpu_cgroup_storage: '4.20',
+  queue: '4.20',
+  stack: '4.20',
+  sk_storage: '5.2',
+  devmap_hash: '5.4',
+  struct_ops: '5.6',
+  ringbuf: '5.8',
+  inode_storage: '5.10',
+  task_storage: '5.11',
+  bloom_filter: '5.16',
+  user_ringbuf: '6.1',
+  cgrp_storage: '6.2',
+  arena: '6.9',
+};
+
+/** First mainline kernels of program types. */
+export const PROGRAM_SINCE: Readonly<Record<ProgramType, string>> = {
+  socket_filter: '3.19',
+  kprobe: '4.1',
+  sched_cls: '4.1',
+  sched_act: '4.1',
+  tracepoint: '4.7',
+  xdp: '4.8',
+  perf_event: '4.9',
+  cgroup_skb: '4.10',
+  cgroup_sock: '4.10',
+  lwt_in: '4.10',
+  lwt_out: '4.10',
+  lwt_xmit: '4.10',
+  sock_ops: '4.13',
+  sk_skb: '4.14',
+  cgroup_device: '4.15',
+  sk_msg: '4.17',
+  raw_tracepoint: '4.17',
+  cgroup_sock_addr: '4.17',
+  lwt_seg6local: '4.18',
+  lirc_mode2: '4.18',
+  sk_reuseport: '4.19',
+  flow_dissector: '4.20',
+  cgroup_sysctl: '5.2',
+  raw_tracepoint_writable: '5.2',
+  cgroup_sockopt: '5.3',
+  tracing: '5.5',
+  struct_ops: '5.6',
+  ext: '5.6',
+  lsm: '5.7',
+  sk_lookup: '5.9',
+  syscall: '5.14',
+  netfilter: '6.4',
+};
+
+/** Kinds of links that can be probed. */
+export type ProbedLink = 'cgroup' | 'netns' | 'xdp' | 'tcx' | 'netkit' | 'sockmap';
+
+/** First mainline kernels of links. */
+export const LINK_SINCE: Readonly<Record<ProbedLink, string>> = {
+  cgroup: '5.7',
+  netns: '5.7',
+  xdp: '5.9',
+  tcx: '6.6',
+  netkit: '6.7',
+  sockmap: '6.10',
+};

@@ -1,0 +1,23 @@
+import { release } from 'node:os';
+import { expect } from 'vitest';
+import type { ProbeResult } from '../src/bpf/probe.ts';
+
+/** Whether the running kernel is at least `major.minor`. */
+export function kernelAtLeast(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [ourMajor = 0, ourMinor = 0] = release().split('.').map(Number);
+  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
+}
+
+/**
+ * Whether the kernel lacks what a test needs. A lack must be right: a kernel of the version that has the thing may not lack it.
+ * @example `if (lacks(probes.link('tcx'))) return;`
+ */
+export function lacks({ answer, since }: ProbeResult): boolean {
+  if (answer === 'yes') return false;
+  expect(
+    since !== undefined && kernelAtLeast(since),
+    `the probe says ${answer}, though this is ${release()}, and it is of ${since}`,
+  ).toBe(false);
+  return true;
+}
