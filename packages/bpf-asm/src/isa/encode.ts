@@ -1,10 +1,20 @@
 import { BpfAsmError, type BpfAsmErrorCode } from '../error.ts';
+import {
+  ALU_CLASS,
+  JUMP_CLASS,
+  ATOMIC_SIZE,
+  TYPE_SIZE,
+  LOAD_CODE,
+  LEGACY_SIZE,
+  END_CODE,
+  END_BITS,
+  MOVSX_BITS,
+} from './field-codes.ts';
 import { instructionFromFields } from './fields.ts';
 import { slotsOf, type Imm64, type Instruction, type Target } from './instruction.ts';
 import {
   ADDR_SPACE_CAST_OFFSET,
   ALU_CODE,
-  ALU_END,
   ALU_NEG,
   ATOMIC_CODE,
   CALL_SOURCE,
@@ -56,28 +66,6 @@ export function encode(instructions: readonly Instruction<Target>[], options: Co
   encoder.run();
   return bytes;
 }
-
-const ALU_CLASS = { 32: CLASS.ALU, 64: CLASS.ALU64 } as const;
-const JUMP_CLASS = { 32: CLASS.JMP32, 64: CLASS.JMP } as const;
-const ATOMIC_SIZE = { 32: SIZE.W, 64: SIZE.DW } as const;
-const TYPE_SIZE = { u8: SIZE.B, u16: SIZE.H, u32: SIZE.W, u64: SIZE.DW } as const;
-const LOAD_CODE = {
-  u8: SIZE.B | MODE.MEM,
-  u16: SIZE.H | MODE.MEM,
-  u32: SIZE.W | MODE.MEM,
-  u64: SIZE.DW | MODE.MEM,
-  s8: SIZE.B | MODE.MEMSX,
-  s16: SIZE.H | MODE.MEMSX,
-  s32: SIZE.W | MODE.MEMSX,
-} as const;
-const LEGACY_SIZE = { u8: SIZE.B, u16: SIZE.H, u32: SIZE.W } as const;
-const END_CODE = {
-  le: CLASS.ALU | ALU_END,
-  be: CLASS.ALU | ALU_END | SOURCE_REGISTER,
-  bswap: CLASS.ALU64 | ALU_END,
-} as const;
-const END_BITS = { 16: 16, 32: 32, 64: 64 } as const;
-const MOVSX_BITS = { 32: { 8: 8, 16: 16 }, 64: { 8: 8, 16: 16, 32: 32 } } as const;
 
 class Encoder {
   readonly #view: DataView;
