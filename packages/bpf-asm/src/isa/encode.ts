@@ -30,7 +30,6 @@ import {
   OPCODE_LD_IMM64,
   PERCPU_OFFSET,
   SIGNED_OFFSET,
-  SIZE,
   SOURCE_REGISTER,
   STORE_RELEASE,
 } from './opcode.ts';
