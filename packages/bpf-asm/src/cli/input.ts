@@ -60,7 +60,7 @@ export function isObject(bytes: Uint8Array): boolean {
 }
 
 /** Bytes as they are, or, where they are hexadecimal digits and white space only, what these say. */
-export function plainBytes(bytes: Uint8Array): Uint8Array {
+function plainBytes(bytes: Uint8Array): Uint8Array {
   const text = new TextDecoder('latin1').decode(bytes);
   return /^[\s0-9a-f]+$/i.test(text) && /[0-9a-f]/i.test(text) ? parseHex(text, 'the input') : bytes;
 }

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -34,7 +34,7 @@ function workshop(): { file: string; pins: string } {
   const pins = join(directory, 'pins');
   mkdirSync(pins);
   run('mount', '-t', 'bpf', 'bpf', pins);
-  onTestFinished(() => void execFileSync('umount', [pins]));
+  onTestFinished(() => void run('umount', pins));
   return { file, pins };
 }
 
@@ -130,7 +130,7 @@ describeWith([root, tool('tc'), tool('ip')], 'libbpf, through tc', () => {
     writeFileSync(file, writeObject([count, { ...again, section: 'classifier/again' }]));
     const netns = `ambient-elf-${process.pid}`;
     run('ip', 'netns', 'add', netns);
-    onTestFinished(() => void execFileSync('ip', ['netns', 'del', netns], { env }));
+    onTestFinished(() => void run('ip', 'netns', 'del', netns));
     const tc = (...args: string[]): string => run('ip', 'netns', 'exec', netns, 'tc', ...args);
     run('ip', '-n', netns, 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
     tc('qdisc', 'add', 'dev', 'v0', 'clsact');
