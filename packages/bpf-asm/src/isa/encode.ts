@@ -313,7 +313,11 @@ class Encoder {
     return number;
   }
 
-  #member<K extends PropertyKey>(field: string, table: Readonly<Record<K, number>>, key: K): number {
+  #member<K extends PropertyKey>(
+    field: string,
+    table: Readonly<Partial<Record<K, number>>> | undefined,
+    key: K,
+  ): number {
     const code = table?.[key];
     if (typeof code !== 'number')
       throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(key)} is not a value of this field`);
