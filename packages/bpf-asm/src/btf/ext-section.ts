@@ -37,6 +37,8 @@ export function writeBtfExt(btf: BtfBuilder, sections: readonly ExtSection[]): U
   const little = btf.byteOrder === 'little';
   const group = (recordSize: number, list: readonly { name: string; records: Uint8Array }[]): Uint8Array => {
     const filled = list.filter(({ records }) => records.length > 0);
+    // The size of records without records is an error to libbpf, which then leaves out all of .BTF.ext.
+    if (filled.length === 0) return new Uint8Array(0);
     const bytes = new Uint8Array(filled.reduce((size, { records }) => size + 8 + records.length, 4));
     const view = new DataView(bytes.buffer);
     view.setUint32(0, recordSize, little);

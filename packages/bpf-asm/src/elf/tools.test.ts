@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
+import { link, type Program } from '../asm/index.ts';
 import { assembled, clangObject, COUNT, maps } from '../../test/objects.ts';
+import { parseItems } from '../text/index.ts';
 import { readObject, writeObject } from './index.ts';
 
 const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
@@ -54,7 +56,7 @@ describeWith([root, tool('bpftool')], 'libbpf, through bpftool', () => {
   test("loads every program as what it is, with the author's lines", () => {
     const { file, pins } = workshop();
     writeFileSync(file, writeObject(programs));
-    run('bpftool', 'prog', 'loadall', file, join(pins, 'all'));
+    expect(run('bpftool', 'prog', 'loadall', file, join(pins, 'all'))).toBe('');
     expect(readdirSync(join(pins, 'all')).toSorted()).toEqual(programs.map(({ name }) => name).toSorted());
     for (const { name, type } of programs) {
       const shown = JSON.parse(run('bpftool', '-j', 'prog', 'show', 'pinned', join(pins, 'all', name))) as Record<
@@ -103,6 +105,16 @@ describeWith([root, tool('bpftool')], 'libbpf, through bpftool', () => {
     expect(JSON.parse(run('bpftool', '-j', 'map', 'dump', 'pinned', map))).toMatchObject([
       { formatted: { key: { address: 1, port: 2 }, value: 3 } },
     ]);
+  });
+
+  test('a program whose instructions have no source', () => {
+    const { file, pins } = workshop();
+    const instructions = link(parseItems('r0 = 0\nexit')).instructions;
+    const program: Program = { name: 'bare', type: 'sched_cls', licence: 'GPL', instructions, functions: [], maps: [] };
+    writeFileSync(file, writeObject([program]));
+    // libbpf says that there are no lines; what it must not say is that it leaves out the names of functions too.
+    expect(run('bpftool', 'prog', 'loadall', file, join(pins, 'all'))).not.toMatch(/error|func info/i);
+    expect(run('bpftool', 'prog', 'dump', 'xlated', 'pinned', join(pins, 'all', 'bare'))).toMatch(/^int bare\(void/);
   });
 
   test('BTF of the file', () => {
