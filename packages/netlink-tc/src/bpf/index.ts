@@ -36,3 +36,4 @@ export * from './program-info.ts';
 export * from './query.ts';
 export * from './event-queue.ts';
 export * from './ring-buffer.ts';
+export * from './perf-reader.ts';
