@@ -10,6 +10,9 @@ import { openRawSocket } from './socket-options.ts';
 
 const { EAGAIN, ENOBUFS } = constants.errno;
 
+/** Notifications that may be read between the wish for a fresh list and the list. */
+const UNLISTED = 1000;
+
 /** What a notification means to who watches. */
 export type Change<T> =
   | { readonly kind: 'put' | 'delete'; readonly value: T }
@@ -76,6 +79,7 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
   readonly #onAbort = (): void => this.close();
   #started = false;
   #refresh = false;
+  #unlisted = 0;
   #resyncs = 0;
   #poll: Poll | undefined;
   #wake: (() => void) | undefined;
@@ -161,8 +165,9 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
       if (event !== undefined) return { done: false, value: event };
       if (this.#fd.closed) return { done: true, value: undefined };
       if (!this.#started) await this.#start();
-      else if (this.#refresh) await this.#listAgain();
-      else if (!this.#read()) await this.#readable();
+      // A list answers for all notifications that were queued before it: they are read first, but not for ever.
+      else if (this.#refresh && (this.#unlisted >= UNLISTED || !this.#read())) await this.#listAgain();
+      else if (!this.#refresh && !this.#read()) await this.#readable();
     }
   }
 
@@ -179,6 +184,7 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
 
   async #listAgain(): Promise<void> {
     this.#refresh = false;
+    this.#unlisted = 0;
     const values = await this.#list();
     if (values === undefined) return;
     const gone = new Set(this.#known.keys());
@@ -214,6 +220,7 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
       this.#events.push({ type: 'resync' });
       return true;
     }
+    if (this.#refresh) this.#unlisted += 1;
     if (datagram.sender !== 0) return true;
     for (const raw of walkMessages(datagram.bytes)) {
       const format = this.#source.formats.find(({ types }) => Object.values(types).includes(raw.header.type));

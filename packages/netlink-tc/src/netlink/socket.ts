@@ -116,7 +116,7 @@ export class NetlinkSocket implements Disposable {
    * @returns their answers, in order
    * @throws NetlinkTcError that of the first that failed; see {@link NetlinkSocket.send} to learn of each
    */
-  async batch<T extends readonly Request[]>(
+  async batch<const T extends readonly Request[]>(
     requests: T,
     options: SendOptions = {},
   ): Promise<{ -readonly [K in keyof T]: T[K] extends Request<infer R> ? R : never }> {

@@ -1,0 +1,11 @@
+export * from './address.ts';
+export * from './link-data.ts';
+export * from './link-format.ts';
+export * from './link.ts';
+export * from './neighbour.ts';
+export * from './netns-id.ts';
+export { familyOf, parsePrefix, type Family, type Prefix } from './prefix.ts';
+export * from './route-format.ts';
+export * from './route.ts';
+export * from './rule.ts';
+export * from './watch.ts';
