@@ -138,6 +138,13 @@ describe('dump', () => {
   });
 });
 
+test('run gives a program of an object its maps, with what they hold', async () => {
+  const state = maps.filter(({ name }) => name === 'state');
+  const program = assembled('peek', 'r1 = map[state][0]+4\nr0 = *(u32 *)(r1 +0)\nexit', { maps: state });
+  const data = new Map([['state', Uint8Array.from({ length: 16 }, (_, index) => index)]]);
+  expect(await call(['run'], writeObject([program], { data }))).toEqual({ code: 0, out: '0x7060504\n', err: '' });
+});
+
 describe('errors', () => {
   test.each([
     [[], 'which command?'],

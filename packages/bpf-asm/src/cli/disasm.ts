@@ -23,7 +23,7 @@ export const command: Command = {
     const byteOrder = choice('byte-order', values['byte-order'], BYTE_ORDERS);
     const { bytes } = await readInput(positionals, io);
     const { program, raw, labels = false } = values;
-    const instructions = await readProgram(bytes, { byteOrder, program, raw });
+    const { instructions } = await readProgram(bytes, { byteOrder, program, raw });
     if (values.json === true) io.print(`${JSON.stringify(listing(instructions, byteOrder ?? 'little'))}\n`);
     else io.print(print(instructions, { dialect, labels }));
   },

@@ -23,7 +23,7 @@ export const command: Command = {
     const { bytes } = await readInput(positionals, io);
     const { raw, json = false } = values;
     if (raw === true || !isObject(bytes)) {
-      const instructions = await readProgram(bytes, { byteOrder, raw });
+      const { instructions } = await readProgram(bytes, { byteOrder, raw });
       io.print(
         json ? `${JSON.stringify({ format: 'raw', instructions: toJson(instructions) })}\n` : print(instructions),
       );

@@ -23,7 +23,12 @@ export const command: Command = {
       throw new UsageError(`--steps is a number from 1 to ${0x7fff_ffff}, and not ${steps}`);
     const memory = parseHex(values.mem ?? '', '--mem');
     const { bytes } = await readInput(positionals, io);
-    const result = new Vm(await readProgram(bytes, { program, raw }), { stepLimit }).run({ memory });
+    const read = await readProgram(bytes, { program, raw });
+    const vm = new Vm(read.program, { stepLimit });
+    for (const [name, initial] of read.data) {
+      if (Object.hasOwn(vm.maps, name)) vm.map(name).set(new Uint8Array(4), initial);
+    }
+    const result = vm.run({ memory });
     const r0 = `0x${result.r0.toString(16)}`;
     if (values.json === true) io.print(`${JSON.stringify({ r0, steps: result.steps, memory: formatHex(memory) })}\n`);
     else io.print(`${r0}\n`);

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { BpfAsmError } from '../error.ts';
+import type { Program } from '../asm/index.ts';
 import type { ByteOrder, Instruction } from '../isa/index.ts';
 import { UsageError, type Io } from './command.ts';
 
@@ -31,27 +32,37 @@ export interface ProgramOptions {
   readonly raw?: boolean | undefined;
 }
 
+/** A program that was read. */
+export interface ReadProgram {
+  readonly instructions: readonly Instruction[];
+  /** The same with its maps, where it is of an object file. */
+  readonly program: Program | readonly Instruction[];
+  /** What its maps hold at first, by name. */
+  readonly data: ReadonlyMap<string, Uint8Array>;
+}
+
 /**
- * Reads instructions: of an object file, of bytes, or of bytes in hexadecimal.
+ * Reads a program: of an object file, of bytes, or of bytes in hexadecimal.
  *
  * @throws BpfAsmError when they make no sense; UsageError when there is no such program.
  */
 export async function readProgram(
   bytes: Uint8Array,
   { byteOrder, program, raw }: ProgramOptions,
-): Promise<readonly Instruction[]> {
+): Promise<ReadProgram> {
   if (raw !== true && isObject(bytes)) {
     const { readObject } = await import('../elf/index.ts');
-    const { programs } = readObject(bytes, { type: 'socket_filter' });
+    const { programs, data } = readObject(bytes, { type: 'socket_filter' });
     const found = program === undefined ? programs[0] : programs.find(({ name }) => name === program);
-    if (found !== undefined) return found.instructions;
+    if (found !== undefined) return { instructions: found.instructions, program: found, data };
     const names = programs.map(({ name }) => name).join(', ');
     throw new UsageError(
       `the object has no program${program === undefined ? '' : ` ${program}`}${names === '' ? '' : `: it has ${names}`}`,
     );
   }
   const { decode } = await import('../isa/index.ts');
-  return decode(raw === true ? bytes : plainBytes(bytes), byteOrder === undefined ? {} : { byteOrder });
+  const instructions = decode(raw === true ? bytes : plainBytes(bytes), byteOrder === undefined ? {} : { byteOrder });
+  return { instructions, program: instructions, data: new Map() };
 }
 
 /** Tells whether bytes are an ELF file. */

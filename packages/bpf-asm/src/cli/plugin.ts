@@ -18,7 +18,7 @@ export const command: Command = {
     const [memory = '', ...more] = words.filter((word) => !word.startsWith('-'));
     if (more.length > 0) throw new UsageError(`the memory is one argument, and there is also ${more.join(', ')}`);
     const program = parseHex(new TextDecoder('latin1').decode(await io.input()), 'the program');
-    const instructions = isObject(program) ? await readProgram(program, {}) : decode(program);
+    const instructions = isObject(program) ? (await readProgram(program, {})).instructions : decode(program);
     const { r0 } = new Vm(instructions).run({ memory: parseHex(memory, 'the memory') });
     io.print(`${r0.toString(16)}\n`);
   },

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { assembled, clangObject, COUNT, maps } from '../../test/objects.ts';
 import { isBpfAsmError } from '../error.ts';
 import { lint } from '../asm/index.ts';
+import { encode } from '../isa/index.ts';
 import { print } from '../text/index.ts';
 import { SHF, SHT, STB, STT } from './format.ts';
 import { readObject, writeObject, type ObjectFile } from './index.ts';
@@ -90,6 +91,24 @@ describe('objects that clang makes', () => {
     expect(programs[0]?.maps).toEqual([
       { name: 'verdicts', type: 'array', keySize: 4, valueSize: 8, maxEntries: 16 },
       { name: 'seen', type: 'lru_hash', keySize: 8, valueSize: 4, maxEntries: 256, flags: 2 },
+    ]);
+  });
+
+  test('a function in .text is a program where there is nothing else', () => {
+    const section = {
+      name: '.text',
+      type: SHT.PROGBITS,
+      flags: SHF.ALLOC | SHF.EXECINSTR,
+      align: 8,
+      bytes: encode([{ kind: 'exit' }]),
+    };
+    const file = writeElf(
+      [section],
+      [{ name: 'main', binding: STB.GLOBAL, type: STT.FUNC, section, value: 0, size: 8 }],
+      'little',
+    );
+    expect(readObject(file, { type: 'socket_filter' }).programs).toMatchObject([
+      { name: 'main', instructions: [{ kind: 'exit' }] },
     ]);
   });
 

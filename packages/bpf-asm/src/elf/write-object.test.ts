@@ -107,7 +107,12 @@ describe('what does not go into an object', () => {
     ],
     ['a program that no section is for', 'ERR_INVALID_ARGUMENT', [{ ...pass, type: 'cgroup_sock_addr' }]],
     ['a section that has another meaning', 'ERR_INVALID_ARGUMENT', [{ ...pass, section: '.maps' }]],
-    ['a name with NUL', 'ERR_INVALID_ARGUMENT', [{ ...pass, name: 'a\0b' }]],
+    ['a name that the kernel does not take', 'ERR_INVALID_ARGUMENT', [{ ...pass, name: 'from-pod' }]],
+    [
+      'a function with NUL in its name',
+      'ERR_INVALID_ARGUMENT',
+      [{ ...count, functions: count.functions.map(({ index }) => ({ name: `f\0${index}`, index })) }],
+    ],
     ['no instructions', 'ERR_INVALID_ARGUMENT', [{ ...pass, instructions: [], functions: [] }]],
     [
       'functions out of order',

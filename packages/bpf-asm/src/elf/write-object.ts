@@ -53,8 +53,13 @@ export function writeObject(
 
   const symbols: NewSymbol[] = [];
   const symbol = (name: string, section: NewSection, [binding, type]: SymbolKind, value = 0, size = 0): NewSymbol => {
-    if (name.includes('\0'))
-      throw new BpfAsmError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is no name for a symbol`);
+    const wanted = binding === STB.LOCAL ? LOCAL_NAME : GLOBAL_NAME;
+    if (!wanted.test(name)) {
+      throw new BpfAsmError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is no name that the kernel takes`, {
+        field: 'name',
+        hint: 'names are of letters, digits, _ and .',
+      });
+    }
     const added = { name, binding, type, section, value, size };
     symbols.push(added);
     return added;
@@ -115,6 +120,11 @@ const SECTION: SymbolKind = [STB.LOCAL, STT.SECTION];
 const LOCAL_FUNC: SymbolKind = [STB.LOCAL, STT.FUNC];
 const GLOBAL_FUNC: SymbolKind = [STB.GLOBAL, STT.FUNC];
 const GLOBAL_OBJECT: SymbolKind = [STB.GLOBAL, STT.OBJECT];
+
+/** What programs and maps may be called (`bpf_obj_name_cpy` in `kernel/bpf/syscall.c`), and, as a symbol, anything else. */
+const GLOBAL_NAME = /^[A-Za-z0-9_.]+$/;
+// oxlint-disable-next-line no-control-regex -- a symbol's name ends with it
+const LOCAL_NAME = /^[^\0]*$/;
 
 /** Sections that have a meaning of their own, so that no program can be in one. */
 const RESERVED = /^(\.|license$|maps$|version$|$)/;
