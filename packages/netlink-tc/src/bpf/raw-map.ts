@@ -28,6 +28,9 @@ export class RawMap {
   readonly #elem: Attr;
   readonly #removal: Attr;
   readonly #walk: Attr;
+  readonly #elemAt: number;
+  readonly #removalAt: number;
+  #flags = 0n;
   #batch: Attr | undefined;
 
   /**
@@ -46,6 +49,8 @@ export class RawMap {
     this.#removal = elem();
     this.#elem = elem().pointer(MAP_ELEM.value, this.value);
     this.#walk = elem().pointer(MAP_ELEM.next_key, this.next);
+    this.#elemAt = Number(sys.addressOf(this.#elem.bytes));
+    this.#removalAt = Number(sys.addressOf(this.#removal.bytes));
   }
 
   /** Reads the value of `key` into `value`. */
@@ -66,7 +71,7 @@ export class RawMap {
   /** Deletes `key`. The kernel refuses flags here. */
   delete(): number {
     this.fd.assertOpen();
-    return this.#sys.bpf(BPF_COMMAND.BPF_MAP_DELETE_ELEM, this.#removal.bytes);
+    return this.#sys.bpfAt(BPF_COMMAND.BPF_MAP_DELETE_ELEM, this.#removalAt, MAP_ELEM_SIZE);
   }
 
   /** Finds the key after `key`, or the first where `fromStart`. A key that is gone counts as no key: the walk starts again. */
@@ -104,7 +109,8 @@ export class RawMap {
   #run(command: number, flags: bigint): number {
     // Once the map is closed, its number may be another's.
     this.fd.assertOpen();
-    this.#elem.u64(MAP_ELEM.flags, flags);
-    return this.#sys.bpf(command, this.#elem.bytes);
+    // Most calls have the flags of the one before.
+    if (flags !== this.#flags) this.#elem.u64(MAP_ELEM.flags, (this.#flags = flags));
+    return this.#sys.bpfAt(command, this.#elemAt, MAP_ELEM_SIZE);
   }
 }

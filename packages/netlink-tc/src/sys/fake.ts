@@ -70,6 +70,8 @@ export function createFakeSys(options: FakeSysOptions = {}): FakeSys {
     calls,
     call,
     bpf: (command: number, attr: Uint8Array): number => call('bpf', command, attr, attr.byteLength),
+    bpfAt: (command: number, address: number, size: number): number =>
+      call('bpf', command, memory.at(BigInt(address)).subarray(0, size), size),
     addressOf(bytes: Uint8Array): bigint {
       if (bytes.byteLength === 0) return 0n;
       const known = places.find((place) => place.bytes === bytes);

@@ -70,6 +70,7 @@ export async function openFfiRsSys(traceFds: boolean): Promise<Sys> {
     fds: new FdTable((fd) => void call('close', fd), traceFds),
     call,
     bpf: (command: number, attr: Uint8Array): number => call('bpf', command, attr, attr.byteLength),
+    bpfAt: (command: number, address: number, size: number): number => call('bpf', command, address, size),
     addressOf,
     mmap({ fd, offset, length, writable }: MmapRequest): Mapping | number {
       const protection = PROT_READ | (writable ? PROT_WRITE : 0);

@@ -12,6 +12,7 @@ const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 type Syscall7 = (nr: number, a: SysArg, b: SysArg, c: SysArg, d: SysArg, e: SysArg, f: SysArg) => number;
 type Syscall4 = (nr: number, command: number, attr: Uint8Array, size: number) => number;
+type Syscall4At = (nr: number, command: number, address: number, size: number) => number;
 type Mmap = (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint;
 
 /** What koffi really passes to the listener of a poll: its declaration leaves the status out. */
@@ -36,6 +37,8 @@ export async function openKoffiSys(traceFds: boolean): Promise<Sys> {
   const argument = 'void *';
   const syscall7 = libc.func('syscall', 'int', ['int64', ...Array.from({ length: 6 }, () => argument)]) as Syscall7;
   const syscall4 = libc.func('syscall', 'int', ['int', 'int', argument, 'uint']) as Syscall4;
+  // A plain number is the cheapest way to pass an address.
+  const syscall4At = libc.func('syscall', 'int', ['int', 'int', 'int64', 'uint']) as Syscall4At;
   const mmap = libc.func('mmap', argument, [argument, 'size_t', 'int', 'int', 'int', 'int64']) as Mmap;
   const pageSize = (libc.func('getpagesize', 'int', []) as () => number)();
   // Every thread has its own errno, and a module instance never leaves its thread. Reading this view allocates nothing, so
@@ -66,6 +69,10 @@ export async function openKoffiSys(traceFds: boolean): Promise<Sys> {
     call,
     bpf(command: number, attr: Uint8Array): number {
       const result = syscall4(bpfNumber, command, attr, attr.byteLength);
+      return result < 0 ? failure() : result;
+    },
+    bpfAt(command: number, address: number, size: number): number {
+      const result = syscall4At(bpfNumber, command, address, size);
       return result < 0 ? failure() : result;
     },
     addressOf: (bytes: Uint8Array): bigint => koffi.address(bytes),

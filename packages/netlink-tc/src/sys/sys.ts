@@ -45,8 +45,10 @@ export interface Sys {
   readonly fds: FdTable;
   /** A system call by name; its 32-bit result, or the negative error number. */
   call(name: SyscallName, a?: SysArg, b?: SysArg, c?: SysArg, d?: SysArg, e?: SysArg, f?: SysArg): number;
-  /** bpf(2): the shortest way, for the hot paths of maps. The size passed is that of `attr`. */
+  /** bpf(2). The size passed is that of `attr`. */
   bpf(command: number, attr: Uint8Array): number;
+  /** bpf(2) on a structure at a known address: the shortest way, for the hot paths of maps. The caller keeps the memory alive. */
+  bpfAt(command: number, address: number, size: number): number;
   /** Where the memory of `bytes` lies. Stable as long as `bytes` is referenced and its buffer not transferred. */
   addressOf(bytes: Uint8Array): bigint;
   /** Maps shared memory, or returns the negative error number. */
