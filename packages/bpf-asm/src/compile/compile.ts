@@ -9,6 +9,7 @@ import { removeUnreachable } from './ir/graph.ts';
 import type { IrFunction, IrUnit, IrValue } from './ir/ir.ts';
 import { loopDepths } from './ir/loops.ts';
 import { operandsOf } from './ir/operands.ts';
+import { legalise } from './passes/legalise.ts';
 import { splitEdges } from './ir/split-edges.ts';
 
 /** Options of {@link compile}. */
@@ -38,6 +39,7 @@ export function compile(unit: IrUnit, options: CompileOptions = {}): Linked {
 
 function lower(fn: IrFunction, cpu: CpuVersion): Item[] {
   removeUnreachable(fn);
+  legalise(fn, cpu);
   splitEdges(fn);
   const frame = new Frame(fn.name);
   const code = select(fn, frame, { movsx: cpu >= 4 });

@@ -18,12 +18,13 @@ const MOST_ROUNDS = 64;
 export function allocate(fn: MachineFunction, frame: Frame, depths: ReadonlyMap<number, number>): void {
   const unspillable = new Set<Reg>();
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const { registers, spilled } = colour(interference(fn, depths), unspillable);
+    const graph = interference(fn, depths);
+    const { registers, spilled } = colour(graph, unspillable);
     if (spilled.length === 0) {
       rename(fn, registers);
       return;
     }
-    for (const reg of spill(fn, spilled, frame)) unspillable.add(reg);
+    for (const reg of spill(fn, spilled, graph, frame)) unspillable.add(reg);
   }
   throw new BpfAsmError('ERR_COMPILE', `function ${fn.name} needs more registers than there are`, {
     hint: 'split it into functions',

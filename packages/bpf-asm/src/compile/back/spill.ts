@@ -1,4 +1,5 @@
 import type { Frame } from './frame.ts';
+import type { Interference } from './interference.ts';
 import {
   eachDefinition,
   eachUse,
@@ -17,10 +18,11 @@ import { Templates } from './template.ts';
  * or the address of a map is made anew instead.
  *
  * @param fn - changed in place.
+ * @param graph - of the function as it is: registers that do not meet share a place.
  * @returns the new registers, each of which lives for an instruction or two.
  */
-export function spill(fn: MachineFunction, registers: readonly Reg[], frame: Frame): Reg[] {
-  const spiller = new Spiller(fn, registers, frame);
+export function spill(fn: MachineFunction, registers: readonly Reg[], graph: Interference, frame: Frame): Reg[] {
+  const spiller = new Spiller(fn, registers, graph, frame);
   for (const block of fn.blocks) spiller.block(block);
   return spiller.made;
 }
@@ -28,17 +30,17 @@ export function spill(fn: MachineFunction, registers: readonly Reg[], frame: Fra
 class Spiller {
   readonly made: Reg[] = [];
   readonly #fn: MachineFunction;
-  readonly #frame: Frame;
   readonly #wanted: ReadonlySet<Reg>;
   readonly #recipes: ReadonlyMap<Reg, MachineInstruction>;
-  readonly #offsets = new Map<Reg, number>();
+  readonly #offsets: ReadonlyMap<Reg, number>;
   #out: MachineInstruction[] = [];
 
-  constructor(fn: MachineFunction, registers: readonly Reg[], frame: Frame) {
+  constructor(fn: MachineFunction, registers: readonly Reg[], graph: Interference, frame: Frame) {
     this.#fn = fn;
-    this.#frame = frame;
     this.#wanted = new Set(registers);
     this.#recipes = recipes(fn, this.#wanted);
+    const stored = registers.filter((reg) => !this.#recipes.has(reg));
+    this.#offsets = places(stored, graph, frame);
   }
 
   block(block: MachineBlock): void {
@@ -58,6 +60,8 @@ class Spiller {
   #instruction(m: MachineInstruction): void {
     const make = new Templates(m.instruction.source);
     if (this.#recipes.has(m.dst) && this.#defines(m, m.dst)) return;
+    const toItself = isMove(m) && this.#offsets.has(m.dst) && this.#offset(m.dst) === this.#offsets.get(m.src);
+    if (toItself) return;
     if (isMove(m) && m.src !== FRAME && this.#wanted.has(m.dst) && !this.#wanted.has(m.src)) {
       this.#out.push(make.store('u64', FRAME, this.#offset(m.dst), { reg: m.src }));
       return;
@@ -114,12 +118,31 @@ class Spiller {
   }
 
   #offset(reg: Reg): number {
-    const known = this.#offsets.get(reg);
-    if (known !== undefined) return known;
-    const offset = this.#frame.spill();
-    this.#offsets.set(reg, offset);
-    return offset;
+    return this.#offsets.get(reg) as number;
   }
+}
+
+/** A place on the stack for each register. Copies of each other get the same one where they can, so that copying them takes nothing. */
+function places(registers: readonly Reg[], { neighbours, moves }: Interference, frame: Frame): Map<Reg, number> {
+  const offsets: number[] = [];
+  const placed = new Map<Reg, number>();
+  const copies = new Map<Reg, Reg[]>();
+  for (const { dst, src } of moves) {
+    copies.set(dst, [...(copies.get(dst) ?? []), src]);
+    copies.set(src, [...(copies.get(src) ?? []), dst]);
+  }
+  for (const reg of registers) {
+    const taken = new Set<number | undefined>();
+    for (const other of neighbours[reg] ?? []) taken.add(placed.get(other));
+    const wanted = (copies.get(reg) ?? []).map((other) => placed.get(other));
+    let offset = [...wanted, ...offsets].find((candidate) => candidate !== undefined && !taken.has(candidate));
+    if (offset === undefined) {
+      offset = frame.spill();
+      offsets.push(offset);
+    }
+    placed.set(reg, offset);
+  }
+  return placed;
 }
 
 /** How to make what registers hold anew: those that one instruction without operands gives their value. */

@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { irUnit, MEMORY_SIZE } from '../../test/arbitrary-ir.ts';
+import { evaluateUnit } from '../../test/ir-evaluator.ts';
+import { lint } from '../asm/index.ts';
+import { encode } from '../isa/index.ts';
+import { runProgram } from '../vm/index.ts';
+import { compile } from './index.ts';
+
+const memory = fc.uint8Array({ minLength: MEMORY_SIZE, maxLength: MEMORY_SIZE });
+const RUNS = 300;
+
+for (const cpu of [3, 4, 2] as const) {
+  for (const optimise of [false, true]) {
+    it(`gives what the unit means, for cpu ${cpu}${optimise ? ', optimised' : ''}`, () => {
+      fc.assert(
+        fc.property(irUnit, memory, (source, bytes) => {
+          const unit = { functions: source.build() };
+          const wanted = evaluateUnit(unit, bytes);
+          const { instructions } = compile(unit, { cpu, optimise });
+          expect(lint(instructions).filter(({ severity }) => severity === 'error')).toEqual([]);
+          const given = bytes.slice();
+          const { r0 } = runProgram(instructions, { memory: given });
+          expect({ r0, memory: given }).toEqual(wanted);
+        }),
+        { numRuns: RUNS },
+      );
+    });
+  }
+}
+
+it('gives the same bytes each time, and leaves the unit as it was', () => {
+  fc.assert(
+    fc.property(irUnit, (source) => {
+      const unit = { functions: source.build() };
+      const first = encode(compile(unit).instructions);
+      expect(encode(compile(unit).instructions)).toEqual(first);
+      expect(encode(compile({ functions: source.build() }).instructions)).toEqual(first);
+    }),
+    { numRuns: 100 },
+  );
+});
