@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { describeWith, root } from '../test/support/needs.ts';
+
+const EXPECTED = {
+  'load-and-run': [
+    'EtherType 0x86dd',
+    'refused: invalid access to packet',
+    'written at examples/load-and-run.ts:45',
+    'data_end',
+  ],
+  counter: ['    0 bytes and more:    300 packets', ' 1536 bytes and more:   4800 packets'],
+  'ring-buffer': ['packet of 64 bytes, mark 0', 'packet of 1500 bytes', '0 dropped'],
+  'hash-map': [
+    'one: { packets: 1n, bytes: 64n, mark: 7 }',
+    'none: undefined',
+    'refused: the key is there',
+    'all packets: 498502n',
+    'deleted: 1',
+    'taken out: 999',
+  ],
+} as const;
+
+describeWith([root], 'the example', () => {
+  test.each(Object.entries(EXPECTED))('%s does what it says', (name, lines) => {
+    const args = ['--conditions=@ambient/source', '--import', 'tsx', join(import.meta.dirname, `${name}.ts`)];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    for (const line of lines) expect(stdout).toContain(line);
+    expect(status).toBe(0);
+  });
+});
