@@ -12,5 +12,6 @@ export * from './layout/index.ts';
 export * from './btf/index.ts';
 export * from './text/index.ts';
 export * from './vm/index.ts';
+export * from './lang/index.ts';
 export * from './elf/index.ts';
 export * from './compile/index.ts';

@@ -1,9 +1,9 @@
 import { Codec, show } from './codec.ts';
 import { formatIpv4, formatIpv6, formatMac, parseIpv4, parseIpv6, parseMac } from './address-text.ts';
-import type { AddressLayout, LayoutFault } from './layout.ts';
+import type { AddressFamily, AddressLayout, LayoutFault } from './layout.ts';
 
-interface AddressKind {
-  readonly family: AddressLayout['family'];
+interface AddressKind<Family extends AddressFamily> {
+  readonly family: Family;
   readonly label: string;
   readonly size: number;
   readonly align: number;
@@ -13,16 +13,19 @@ interface AddressKind {
   readonly example: string;
 }
 
-class Address extends Codec<string, string | Uint8Array> implements AddressLayout {
+class Address<Family extends AddressFamily>
+  extends Codec<string, string | Uint8Array>
+  implements AddressLayout<Family>
+{
   readonly kind = 'address';
-  readonly family: AddressLayout['family'];
+  readonly family: Family;
   readonly label: string;
   readonly size: number;
   readonly align: number;
-  readonly #kind: AddressKind;
+  readonly #kind: AddressKind<Family>;
   readonly #scratch: Uint8Array;
 
-  constructor(kind: AddressKind) {
+  constructor(kind: AddressKind<Family>) {
     super();
     this.family = kind.family;
     this.label = kind.label;
@@ -66,7 +69,7 @@ class Address extends Codec<string, string | Uint8Array> implements AddressLayou
 }
 
 /** A MAC address, `__u8[6]`: text is six groups of two hexadecimal digits with colons; decodes to lower case. */
-export const macAddress: AddressLayout = new Address({
+export const macAddress: AddressLayout<'mac'> = new Address({
   family: 'mac',
   label: 'macAddress',
   size: 6,
@@ -77,7 +80,7 @@ export const macAddress: AddressLayout = new Address({
 });
 
 /** An IPv4 address, `__be32`: text is four decimal numbers without leading zeros. */
-export const ipv4Address: AddressLayout = new Address({
+export const ipv4Address: AddressLayout<'ipv4'> = new Address({
   family: 'ipv4',
   label: 'ipv4Address',
   size: 4,
@@ -88,7 +91,7 @@ export const ipv4Address: AddressLayout = new Address({
 });
 
 /** An IPv6 address, `__be32[4]`: text as of RFC 4291 section 2.2 without a zone; decodes to the form of RFC 5952. */
-export const ipv6Address: AddressLayout = new Address({
+export const ipv6Address: AddressLayout<'ipv6'> = new Address({
   family: 'ipv6',
   label: 'ipv6Address',
   size: 16,

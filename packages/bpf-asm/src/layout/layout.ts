@@ -84,10 +84,16 @@ export interface IntegerLayout<
   readonly byteOrder: ByteOrder;
 }
 
+/** What an address is of. */
+export type AddressFamily = 'mac' | 'ipv4' | 'ipv6';
+
 /** An address in network byte order: decodes to text, is encoded from text or bytes. */
-export interface AddressLayout extends Layout<string, string | Uint8Array> {
+export interface AddressLayout<Family extends AddressFamily = AddressFamily> extends Layout<
+  string,
+  string | Uint8Array
+> {
   readonly kind: 'address';
-  readonly family: 'mac' | 'ipv4' | 'ipv6';
+  readonly family: Family;
 }
 
 /** Bytes that mean nothing to the layout (`__u8[n]`). */

@@ -1,0 +1,340 @@
+import type { IrAluOp, IrValue } from '../compile/index.ts';
+import type { JumpOp } from '../isa/index.ts';
+import { ipv4Address, type IntegerName } from '../layout/index.ts';
+import { anyOf, compare, type Condition } from './condition.ts';
+import { constantPattern, parsePrefix } from './constant.ts';
+import { show } from './language-error.ts';
+import type { Scope } from './scope.ts';
+import { factsOf, promoted, type HostName, type Literal, type Mixable, type Promoted, type WireName } from './types.ts';
+
+/**
+ * A value that the program calculates when it runs. `T` is its type: types of different sign, size class or byte order do not mix, a type error says so.
+ *
+ * Its register holds unsigned types and wire types with the upper bits zero, signed types up to 32 bits as two's complement in 32 bits with the
+ * upper half zero.
+ */
+export type Value<T extends IntegerName = IntegerName> = T extends WireName
+  ? WireValue<T>
+  : T extends HostName
+    ? HostValue<T>
+    : never;
+
+/** What may stand beside a value of type `T`: a constant in host order, or a value of a type that mixes with it. */
+export type Operand<T extends IntegerName> = Literal<T> | Value<Mixable<T>>;
+
+/** What both kinds of value have in common. */
+abstract class Typed<T extends IntegerName> {
+  /** Name of the type. */
+  readonly type: T;
+  /** The function that it belongs to. @internal */
+  readonly scope: Scope;
+  /** The value in the compiler's form. @internal */
+  readonly ir: IrValue;
+
+  constructor(scope: Scope, type: T, ir: IrValue) {
+    this.scope = scope;
+    this.type = type;
+    this.ir = ir;
+  }
+
+  /** Equal. */
+  eq(other: Operand<T>): Condition {
+    return this.compare('jeq', other);
+  }
+
+  /** Not equal. */
+  ne(other: Operand<T>): Condition {
+    return this.compare('jne', other);
+  }
+
+  /** Equal to one of some constants or values. */
+  oneOf(...others: readonly Operand<T>[]): Condition {
+    return anyOf(others.map((other) => this.eq(other)));
+  }
+
+  /** At least one of these bits is set. */
+  hasAny(bits: Operand<T>): Condition {
+    return this.compare('jset', bits);
+  }
+
+  /** All of these bits are set. */
+  hasAll(bits: Operand<T>): Condition {
+    const type = promoted(this.type);
+    const mask = operand(this.scope, this.type, bits, this.type);
+    const { width } = factsOf(type);
+    return compare(this.scope, 'jeq', width, this.scope.at().alu('and', this.ir, mask, width), mask);
+  }
+
+  protected compare(op: JumpOp, other: Operand<T>): Condition {
+    const { width } = factsOf(this.type);
+    return compare(this.scope, op, width, this.ir, operand(this.scope, this.type, other, this.type));
+  }
+
+  /** Arithmetic in the width of the promoted type. */
+  protected alu(op: IrAluOp, other: Operand<T>): IrValue {
+    const type = promoted(this.type);
+    const right = operand(this.scope, this.type, other, type);
+    return this.scope.at().alu(op, this.ir, right, factsOf(type).width);
+  }
+}
+
+/** A value in the machine's byte order. Arithmetic is that of C: types below 32 bits widen to 32, and it wraps around at 32 and 64 bits. */
+export class HostValue<T extends HostName = HostName> extends Typed<T> {
+  /** Sum. */
+  add(other: Operand<T>): Value<Promoted<T>> {
+    return this.#result(this.alu('add', other));
+  }
+
+  /** Difference. */
+  sub(other: Operand<T>): Value<Promoted<T>> {
+    return this.#result(this.alu('sub', other));
+  }
+
+  /** Product. */
+  mul(other: Operand<T>): Value<Promoted<T>> {
+    return this.#result(this.alu('mul', other));
+  }
+
+  /** Quotient, rounded to zero; 0 where the divisor is 0 (RFC 9669 section 4.1). Signed division needs version 4 of the instruction set. */
+  div(other: Operand<T>): Value<Promoted<T>> {
+    this.#refuseZero(other);
+    return this.#result(this.alu(factsOf(this.type).signed ? 'sdiv' : 'div', other));
+  }
+
+  /** Remainder with the sign of the dividend; the dividend where the divisor is 0. */
+  mod(other: Operand<T>): Value<Promoted<T>> {
+    this.#refuseZero(other);
+    return this.#result(this.alu(factsOf(this.type).signed ? 'smod' : 'mod', other));
+  }
+
+  /** Bits that both have. */
+  and(other: Operand<T>): Value<Promoted<T>> {
+    return this.#result(this.alu('and', other));
+  }
+
+  /** Bits that one of them has. */
+  or(other: Operand<T>): Value<Promoted<T>> {
+    return this.#result(this.alu('or', other));
+  }
+
+  /** Bits that exactly one of them has. */
+  xor(other: Operand<T>): Value<Promoted<T>> {
+    return this.#result(this.alu('xor', other));
+  }
+
+  /** Every bit the other way. */
+  invert(): Value<Promoted<T>> {
+    const { width } = factsOf(promoted(this.type));
+    const b = this.scope.at();
+    return this.#result(b.alu('xor', this.ir, b.constant(width === 64 ? -1n : 0xffff_ffffn), width));
+  }
+
+  /** The negative, for signed types; `0 - x`, wrapped around, for the others. */
+  neg(): Value<Promoted<T>> {
+    return this.#result(this.scope.at().neg(this.ir, factsOf(promoted(this.type)).width));
+  }
+
+  /** Shifted left. A constant is less than the width; of a value, only the low bits count. */
+  shl(count: number | Value<HostName>): Value<Promoted<T>> {
+    return this.#shift('lsh', count);
+  }
+
+  /** Shifted right: signed types keep their sign. */
+  shr(count: number | Value<HostName>): Value<Promoted<T>> {
+    return this.#shift(factsOf(this.type).signed ? 'arsh' : 'rsh', count);
+  }
+
+  /** Less. */
+  lt(other: Operand<T>): Condition {
+    return this.#order('jlt', 'jslt', other);
+  }
+
+  /** Less or equal. */
+  le(other: Operand<T>): Condition {
+    return this.#order('jle', 'jsle', other);
+  }
+
+  /** Greater. */
+  gt(other: Operand<T>): Condition {
+    return this.#order('jgt', 'jsgt', other);
+  }
+
+  /** Greater or equal. */
+  ge(other: Operand<T>): Condition {
+    return this.#order('jge', 'jsge', other);
+  }
+
+  /** The low 8 bits, as C's conversion. */
+  u8(): Value<'u8'> {
+    return convert(this, 'u8');
+  }
+
+  /** The low 16 bits, as C's conversion. */
+  u16(): Value<'u16'> {
+    return convert(this, 'u16');
+  }
+
+  /** The low 32 bits, as C's conversion. */
+  u32(): Value<'u32'> {
+    return convert(this, 'u32');
+  }
+
+  /** Widened to 64 bits by its own sign, then taken unsigned. */
+  u64(): Value<'u64'> {
+    return convert(this, 'u64');
+  }
+
+  /** The low 8 bits, signed. */
+  i8(): Value<'i8'> {
+    return convert(this, 'i8');
+  }
+
+  /** The low 16 bits, signed. */
+  i16(): Value<'i16'> {
+    return convert(this, 'i16');
+  }
+
+  /** The low 32 bits, signed. */
+  i32(): Value<'i32'> {
+    return convert(this, 'i32');
+  }
+
+  /** Widened to 64 bits by its own sign. */
+  i64(): Value<'i64'> {
+    return convert(this, 'i64');
+  }
+
+  /** In network byte order: `u16` to `be16`, and so on. */
+  toWire(): T extends 'u16'
+    ? Value<'be16'>
+    : T extends 'u32'
+      ? Value<'be32'>
+      : T extends 'u64'
+        ? Value<'be64'>
+        : never {
+    const { bits, signed } = factsOf(this.type);
+    if (bits === 8 || signed)
+      throw this.scope.error(`${this.type} has no form in network byte order`, 'convert it to u16, u32 or u64');
+    return makeValue(this.scope, `be${bits}`, this.scope.at().swap('be', bits, this.ir)) as never;
+  }
+
+  #result(ir: IrValue): Value<Promoted<T>> {
+    return makeValue(this.scope, promoted(this.type) as Promoted<T>, ir);
+  }
+
+  #order(unsigned: JumpOp, signed: JumpOp, other: Operand<T>): Condition {
+    return this.compare(factsOf(this.type).signed ? signed : unsigned, other);
+  }
+
+  #shift(op: 'lsh' | 'rsh' | 'arsh', count: number | Value<HostName>): Value<Promoted<T>> {
+    const { width } = factsOf(promoted(this.type));
+    if (typeof count === 'number' && (!Number.isInteger(count) || count < 0 || count >= width)) {
+      throw this.scope.error(`a shift by ${count} of ${width} bits`, `shift by 0 to ${width - 1}`);
+    }
+    const by = typeof count === 'number' ? this.scope.at().constant(count) : own(this.scope, count).ir;
+    return this.#result(this.scope.at().alu(op, this.ir, by, width));
+  }
+
+  #refuseZero(divisor: unknown): void {
+    if (divisor === 0 || divisor === 0n)
+      throw this.scope.error('a division by the constant 0', 'divide by something else');
+  }
+}
+
+/** A value in network byte order, as it stands in packets. It can be compared, masked, stored and converted; constants are written in host order. */
+export class WireValue<T extends WireName = WireName> extends Typed<T> {
+  /** Bits that both have. */
+  and(other: Operand<T>): Value<T> {
+    return makeValue(this.scope, this.type, this.alu('and', other)) as Value<T>;
+  }
+
+  /** Bits that one of them has. */
+  or(other: Operand<T>): Value<T> {
+    return makeValue(this.scope, this.type, this.alu('or', other)) as Value<T>;
+  }
+
+  /** Bits that exactly one of them has. */
+  xor(other: Operand<T>): Value<T> {
+    return makeValue(this.scope, this.type, this.alu('xor', other)) as Value<T>;
+  }
+
+  /** In the machine's byte order, to calculate with. */
+  toHost(): T extends 'be16' ? Value<'u16'> : T extends 'be32' ? Value<'u32'> : Value<'u64'> {
+    const { bits } = factsOf(this.type);
+    const ir = this.scope.at().swap('be', bits as 16 | 32 | 64, this.ir);
+    return makeValue(this.scope, `u${bits}` as 'u16', ir) as never;
+  }
+
+  /**
+   * Whether an IPv4 address is of a prefix.
+   *
+   * @param prefix - such as `10.0.0.0/8`.
+   * @throws BpfAsmError `ERR_LANGUAGE` when it is no prefix, or has bits after its length.
+   */
+  within(this: WireValue<'be32'>, prefix: string): Condition {
+    const source = this.scope.unit.locate();
+    const { address, length } = parsePrefix(prefix, 32, source);
+    if (ipv4Address.check(address) !== undefined)
+      throw this.scope.error(`${show(prefix)} is no IPv4 prefix`, "write it like '10.0.0.0/8'");
+    const mask = (0xffff_ffff << (32 - length)) >>> 0;
+    if (length === 0) return compare(this.scope, 'jeq', 32, this.ir, this.ir);
+    const network = this.and(length === 32 ? 0xffff_ffff : mask);
+    if ((constantPattern('be32', address) & ~constantPattern('be32', mask)) !== 0n) {
+      throw this.scope.error(`${show(prefix)} has bits after its length`, 'write the first address of the prefix');
+    }
+    return length === 32 ? this.eq(address) : network.eq(address);
+  }
+}
+
+/** Makes a value of a type by its name. */
+export function makeValue<T extends IntegerName>(scope: Scope, type: T, ir: IrValue): Value<T> {
+  return (
+    factsOf(type).wire ? new WireValue(scope, type as WireName, ir) : new HostValue(scope, type as HostName, ir)
+  ) as Value<T>;
+}
+
+/** Tells whether something is a value of the program. */
+export function isValue(thing: unknown): thing is Value {
+  return thing instanceof Typed;
+}
+
+/** `value`, if it belongs to the function that is being built. @throws when it does not. */
+export function own<V extends Value>(scope: Scope, value: V): V {
+  value.scope.at();
+  if (value.scope === scope) return value;
+  throw scope.error(`a value of ${value.scope.name} is used in ${scope.name}`, 'hand it over as an argument');
+}
+
+/**
+ * The other side of an operation with a value of type `type`.
+ *
+ * @param range - the type whose range a constant must keep to.
+ * @throws BpfAsmError `ERR_LANGUAGE` when a constant is out of range, or a value of a type that does not mix.
+ */
+export function operand(scope: Scope, type: IntegerName, other: unknown, range: IntegerName = type): IrValue {
+  if (!isValue(other)) return scope.at().constant(constantPattern(range, other, scope.unit.locate()));
+  own(scope, other);
+  if (promoted(other.type) === promoted(type)) return other.ir;
+  const [a, b] = [factsOf(type), factsOf(other.type)];
+  const hint =
+    a.wire !== b.wire
+      ? 'convert the one from the packet by toHost(), or the other by toWire()'
+      : `convert one of them, as with .${promoted(type)}()`;
+  throw scope.error(`${type} and ${other.type} do not mix`, hint);
+}
+
+function convert<T extends HostName>(value: Typed<HostName>, to: T): Value<T> {
+  return makeValue(value.scope, to, conversion(value, to));
+}
+
+/** Signed types below 64 bits are kept in 32, so they are extended in two steps. */
+function conversion({ scope, type, ir }: Typed<HostName>, to: HostName): IrValue {
+  const [source, target] = [factsOf(type), factsOf(to)];
+  const b = scope.at();
+  if (target.bits === 64) return source.signed && source.bits < 64 ? b.sext(32, ir) : ir;
+  const fits =
+    source.signed === target.signed ? source.bits <= target.bits : !source.signed && source.bits < target.bits;
+  if (fits || (target.bits === 32 && source.bits <= 32)) return ir;
+  if (!target.signed || target.bits === 32) return b.zext(target.bits, ir);
+  return b.zext(32, b.sext(target.bits, ir));
+}
