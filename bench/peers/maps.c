@@ -37,15 +37,17 @@ int main(void) {
   attr.key = (unsigned long)&key;
   attr.value = (unsigned long)&value;
   double start = now();
-  for (key = 0; key < ENTRIES; key++) {
-    value = key;
-    if (bpf(BPF_MAP_UPDATE_ELEM, &attr)) return 2;
-  }
-  printf("update %f\n", (now() - start) / ENTRIES);
+  for (int pass = 0; pass < PASSES; pass++)
+    for (key = 0; key < ENTRIES; key++) {
+      value = key;
+      if (bpf(BPF_MAP_UPDATE_ELEM, &attr)) return 2;
+    }
+  printf("update %f\n", (now() - start) / ENTRIES / PASSES);
   start = now();
-  for (key = 0; key < ENTRIES; key++)
-    if (bpf(BPF_MAP_LOOKUP_ELEM, &attr) || value != key) return 3;
-  printf("lookup %f\n", (now() - start) / ENTRIES);
+  for (int pass = 0; pass < PASSES; pass++)
+    for (key = 0; key < ENTRIES; key++)
+      if (bpf(BPF_MAP_LOOKUP_ELEM, &attr) || value != key) return 3;
+  printf("lookup %f\n", (now() - start) / ENTRIES / PASSES);
   start = now();
   for (unsigned at = 0; at < ENTRIES * PASSES; at += BATCH) {
     for (unsigned i = 0; i < BATCH; i++) keys[i] = at % ENTRIES + i;

@@ -209,7 +209,7 @@ function create(sys: Sys, attr: Attr, { program, target, attachType, flags, what
 }
 
 /** Opens a path for reading. */
-export function openPath(sys: Sys, path: string, what: string): Fd {
+function openPath(sys: Sys, path: string, what: string): Fd {
   const fd = sys.call('openat', AT_FDCWD, cString(path), O_CLOEXEC, 0);
   if (fd < 0) throw systemError(fd, 'openat', `cannot open ${what}`);
   return sys.fds.own(fd, what);

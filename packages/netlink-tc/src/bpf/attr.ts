@@ -40,7 +40,7 @@ export class Attr {
     return this.u64(offset, bytes.byteLength === 0 ? 0n : this.#sys.addressOf(bytes));
   }
 
-  /** Writes the name of an object as the kernel will take it: see {@link kernelName}. */
+  /** Writes the name of an object as the kernel will take it, cut and cleaned. */
   name(offset: number, name: string): this {
     const text = kernelName(name);
     for (let i = 0; i < text.length; i += 1) this.bytes[offset + i] = text.charCodeAt(i);
@@ -61,7 +61,7 @@ export class Attr {
 /**
  * The name that the kernel shows for an object: at most 15 characters, letters, digits, `_` and `.` only. Others become `_`.
  */
-export function kernelName(name: string): string {
+function kernelName(name: string): string {
   return name.slice(0, NAME_LENGTH - 1).replace(/[^A-Za-z0-9_.]/g, '_');
 }
 

@@ -1,4 +1,3 @@
-import { NetlinkTcError } from '../error.ts';
 import { textOf, type Sys } from '../sys/index.ts';
 import { GET_INFO, GET_INFO_SIZE } from './attr-table.ts';
 import { Attr } from './attr.ts';
@@ -44,11 +43,4 @@ export function fillInfo(sys: Sys, fd: number, info: InfoBuffer, what: string): 
 export function nameOf<T extends string>(table: Readonly<Record<T, number>>, number: number): T | number {
   const entry = (Object.entries(table) as [T, number][]).find(([, value]) => value === number);
   return entry?.[0] ?? number;
-}
-
-/** Refuses a type that has no name here, where only a named one can be used. */
-export function knownName<T extends string>(table: Readonly<Record<T, number>>, number: number, what: string): T {
-  const name = nameOf(table, number);
-  if (typeof name === 'string') return name;
-  throw new NetlinkTcError('ERR_UNSUPPORTED', `${what} ${number} is not known here`);
 }

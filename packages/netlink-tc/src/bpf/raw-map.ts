@@ -83,8 +83,9 @@ export class RawMap {
 
   /**
    * One command on many elements.
-   * @param keys room for `count` keys; @param values room for `count` values, empty for a deletion
-   * @param cursor where to go on, and where the kernel writes where to go on next; two buffers, since it may not be one
+   * @param keys room for `count` keys
+   * @param values room for `count` values; empty for a deletion
+   * @param options `from` is where to go on, `to` where the kernel writes where to go on next: two buffers, it may not be one
    */
   batch(
     command: BatchCommand,
