@@ -32,6 +32,7 @@ export class RawMap {
   readonly #removalAt: number;
   #flags = 0n;
   #batch: Attr | undefined;
+  readonly #held: (Uint8Array | undefined)[] = [];
 
   /**
    * @param keySize bytes of a key; 0 for maps without keys
@@ -95,7 +96,8 @@ export class RawMap {
     options: { readonly from?: Uint8Array; readonly to?: Uint8Array; readonly flags?: bigint } = {},
   ): BatchResult {
     const { from, to, flags = 0n } = options;
-    // A structure of its own: `keys` and `values` are the caller's, and live on his stack for the time of the call.
+    // What the kernel is given addresses of must not be collected before it has returned.
+    this.#held.push(keys, values, from, to);
     const attr = (this.#batch ??= new Attr(this.#sys, MAP_BATCH_SIZE).u32(MAP_BATCH.map_fd, this.fd.number));
     this.fd.assertOpen();
     const address = (bytes: Uint8Array | undefined): bigint =>
@@ -104,6 +106,7 @@ export class RawMap {
     attr.u64(MAP_BATCH.keys, address(keys)).u64(MAP_BATCH.values, address(values));
     attr.u32(MAP_BATCH.count, count).u64(MAP_BATCH.elem_flags, flags);
     const result = this.#sys.bpf(BPF_COMMAND[command], attr.bytes);
+    this.#held.length = 0;
     return { result, count: attr.getU32(MAP_BATCH.count) };
   }
 
