@@ -3,12 +3,17 @@ import { BpfAsmError } from '../error.ts';
 import { allocate } from './back/allocate.ts';
 import { emit } from './back/emit.ts';
 import { Frame } from './back/frame.ts';
+import { layOut } from './back/layout.ts';
+import { shareTails } from './back/tails.ts';
+import { shareVerdicts } from './back/verdicts.ts';
 import { select } from './back/select.ts';
 import { cloneFunction } from './ir/clone.ts';
 import { removeUnreachable } from './ir/graph.ts';
 import type { IrFunction, IrUnit, IrValue } from './ir/ir.ts';
 import { loopDepths } from './ir/loops.ts';
 import { operandsOf } from './ir/operands.ts';
+import { removeDeadCode } from './passes/dead-code.ts';
+import { optimise } from './passes/optimise.ts';
 import { legalise } from './passes/legalise.ts';
 import { splitEdges } from './ir/split-edges.ts';
 
@@ -29,21 +34,30 @@ export interface CompileOptions {
  * @throws BpfAsmError `ERR_COMPILE` when the program needs more stack than there is, or calls a function that is not there.
  */
 export function compile(unit: IrUnit, options: CompileOptions = {}): Linked {
-  const { cpu = 3, positions = true } = options;
-  const functions = called(unit.functions.map(cloneFunction));
+  const { cpu = 3, positions = true, optimise: short = true } = options;
+  const given = called(unit.functions.map(cloneFunction));
+  if (short) given.forEach(optimise);
+  // Calls may have gone with code that is never reached.
+  const functions = called(given);
   const items: Item[] = [];
-  for (const fn of functions) items.push(...lower(fn, cpu));
+  for (const fn of functions) items.push(...lower(fn, cpu, short));
   const entry = functions[0] as IrFunction;
   return link(positions ? items : items.map(withoutSource), { entry: entry.name, cpu });
 }
 
-function lower(fn: IrFunction, cpu: CpuVersion): Item[] {
+function lower(fn: IrFunction, cpu: CpuVersion, short: boolean): Item[] {
   removeUnreachable(fn);
   legalise(fn, cpu);
+  if (short) removeDeadCode(fn);
   splitEdges(fn);
   const frame = new Frame(fn.name);
   const code = select(fn, frame, { movsx: cpu >= 4 });
   allocate(code, frame, loopDepths(fn));
+  if (short) {
+    shareTails(code);
+    shareVerdicts(code);
+    layOut(code);
+  }
   return emit(code);
 }
 

@@ -1,21 +1,8 @@
 import { func, label, type Item } from '../../asm/index.ts';
 import type { Instruction, JumpOp } from '../../isa/index.ts';
 import type { SourcePosition } from '../../source.ts';
+import { INVERSE_COMPARE } from '../ir/compare.ts';
 import { finished, registerName, type MachineBlock, type MachineBranch, type MachineFunction } from './machine.ts';
-
-/** Comparisons by their opposites; `jset` has none. */
-export const INVERSE_COMPARE: Readonly<Partial<Record<JumpOp, JumpOp>>> = {
-  jeq: 'jne',
-  jne: 'jeq',
-  jgt: 'jle',
-  jle: 'jgt',
-  jge: 'jlt',
-  jlt: 'jge',
-  jsgt: 'jsle',
-  jsle: 'jsgt',
-  jsge: 'jslt',
-  jslt: 'jsge',
-};
 
 /**
  * Writes a function as instructions and labels, its blocks in their order. A jump to the block that follows is left out, and a branch falls

@@ -1,4 +1,4 @@
-import type { Instruction, JumpOp } from '../../isa/index.ts';
+import type { Instruction } from '../../isa/index.ts';
 import type {
   IrAlu,
   IrAtomic,
@@ -12,6 +12,7 @@ import type {
   IrStore,
   IrValue,
 } from '../ir/ir.ts';
+import { SWAPPED_COMPARE } from '../ir/compare.ts';
 import { liveAtEnd } from '../ir/liveness.ts';
 import { fetches, inputFrom, isLeaf, operandsOf } from '../ir/operands.ts';
 import type { Frame } from './frame.ts';
@@ -30,21 +31,6 @@ import { Templates, type Operand } from './template.ts';
 
 /** Operations whose operands may change places. */
 const COMMUTATIVE: ReadonlySet<string> = new Set(['add', 'mul', 'and', 'or', 'xor']);
-
-/** What a comparison becomes when its operands change places. */
-export const SWAPPED_COMPARE: Readonly<Record<JumpOp, JumpOp>> = {
-  jeq: 'jeq',
-  jne: 'jne',
-  jset: 'jset',
-  jgt: 'jlt',
-  jge: 'jle',
-  jlt: 'jgt',
-  jle: 'jge',
-  jsgt: 'jslt',
-  jsge: 'jsle',
-  jslt: 'jsgt',
-  jsle: 'jsge',
-};
 
 /** Options of {@link select}. */
 export interface SelectOptions {

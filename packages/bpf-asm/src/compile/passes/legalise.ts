@@ -1,5 +1,6 @@
 import type { CpuVersion } from '../../asm/index.ts';
-import type { JumpOp, LoadType } from '../../isa/index.ts';
+import type { LoadType } from '../../isa/index.ts';
+import { isSigned } from '../ir/compare.ts';
 import type { IrAlu, IrAluOp, IrBlock, IrExtend, IrFunction, IrInstruction, IrLoad, IrValue } from '../ir/ir.ts';
 import { replaceValues } from '../ir/operands.ts';
 
@@ -109,9 +110,4 @@ class Legaliser {
 
 function isDivision(alu: IrAluOp): boolean {
   return alu === 'div' || alu === 'mod' || alu === 'sdiv' || alu === 'smod';
-}
-
-/** Tells whether a comparison is of signed numbers. */
-export function isSigned(compare: JumpOp): boolean {
-  return compare === 'jsgt' || compare === 'jsge' || compare === 'jslt' || compare === 'jsle';
 }

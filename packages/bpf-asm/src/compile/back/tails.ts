@@ -1,0 +1,102 @@
+import { finished, type MachineBlock, type MachineFunction, type MachineInstruction } from './machine.ts';
+import { retarget, tidy } from './machine-graph.ts';
+
+/**
+ * Shares equal ends of blocks: where two blocks end with the same instructions and then leave the function, or go to the same place, they go to one
+ * copy of these. Blocks that are equal as a whole become one.
+ */
+export function shareTails(fn: MachineFunction): void {
+  do tidy(fn);
+  while (mergeEqual(fn) || sharePair(fn));
+}
+
+/** What a block ends with, where the end can be shared: blocks with the same text can share. */
+function endOf({ terminator }: MachineBlock): string | undefined {
+  if (terminator.kind === 'exit') return 'exit';
+  return terminator.kind === 'jump' ? `jump ${terminator.to.id}` : undefined;
+}
+
+function wholeOf(block: MachineBlock): string {
+  const { terminator } = block;
+  const end =
+    terminator.kind === 'branch'
+      ? `${terminator.op} ${terminator.width} ${terminator.a} ${terminator.b} ${terminator.immediate} ${terminator.yes.id} ${terminator.no.id}`
+      : (endOf(block) as string);
+  return [...block.instructions.map(textOf), end].join('\n');
+}
+
+/** An instruction as text, without its position. */
+function textOf(m: MachineInstruction): string {
+  const { source: _source, ...fields } = finished(m);
+  return JSON.stringify(fields, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+}
+
+function mergeEqual(fn: MachineFunction): boolean {
+  const firsts = new Map<string, MachineBlock>();
+  const merged = new Map<MachineBlock, MachineBlock>();
+  for (const block of fn.blocks) {
+    const text = wholeOf(block);
+    const first = firsts.get(text);
+    // The entry stays where it is.
+    if (first === undefined) firsts.set(text, block);
+    else merged.set(block, first);
+  }
+  if (merged.size === 0) return false;
+  for (const block of fn.blocks) retarget(block.terminator, (to) => merged.get(to) ?? to);
+  tidy(fn);
+  return true;
+}
+
+/** Lets the two blocks with the longest equal end share it. */
+function sharePair(fn: MachineFunction): boolean {
+  const byEnd = new Map<string, { block: MachineBlock; texts: string[] }[]>();
+  for (const block of fn.blocks) {
+    const end = endOf(block);
+    if (end === undefined || block.instructions.length === 0) continue;
+    const key = `${end} ${textOf(block.instructions.at(-1) as MachineInstruction)}`;
+    const alike = byEnd.get(key) ?? [];
+    alike.push({ block, texts: block.instructions.map(textOf) });
+    byEnd.set(key, alike);
+  }
+  let best: { a: MachineBlock; b: MachineBlock; length: number } | undefined;
+  for (const alike of byEnd.values()) {
+    for (let i = 0; i < alike.length; i++) {
+      for (let j = i + 1; j < alike.length; j++) {
+        const [a, b] = [alike[i] as (typeof alike)[number], alike[j] as (typeof alike)[number]];
+        const length = commonEnd(a.texts, b.texts);
+        if (length > (best?.length ?? 0)) best = { a: a.block, b: b.block, length };
+      }
+    }
+  }
+  if (best === undefined) return false;
+  share(fn, best.a, best.b, best.length);
+  return true;
+}
+
+function commonEnd(a: readonly string[], b: readonly string[]): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a.at(-1 - length) === b.at(-1 - length)) length++;
+  return length;
+}
+
+function share(fn: MachineFunction, a: MachineBlock, b: MachineBlock, length: number): void {
+  // Where one of them is nothing but the common end, it is the copy that the other goes to; never the entry.
+  const whole = [b, a].find((block) => block.instructions.length === length && block !== fn.blocks[0]);
+  const source = a.terminator.source;
+  if (whole !== undefined) {
+    const other = whole === a ? b : a;
+    other.instructions.splice(other.instructions.length - length);
+    other.terminator = { kind: 'jump', to: whole, source };
+    return;
+  }
+  const tail: MachineBlock = {
+    id: Math.max(...fn.blocks.map((block) => block.id)) + 1,
+    instructions: a.instructions.slice(a.instructions.length - length),
+    terminator: a.terminator,
+  };
+  for (const block of [a, b]) {
+    block.instructions.splice(block.instructions.length - length);
+    block.terminator = { kind: 'jump', to: tail, source: block.terminator.source };
+  }
+  fn.blocks.push(tail);
+}
