@@ -7,3 +7,7 @@ export { errnoName } from './errno.ts';
 export * from './error.ts';
 export * from './sys/index.ts';
 export * from './bpf/index.ts';
+export * from './netns/index.ts';
+export * from './netlink/index.ts';
+export * from './rtnl/index.ts';
+export * from './tc/index.ts';

@@ -1,5 +1,5 @@
 export type { DebugSink } from './debug.ts';
-export * from './kinds.ts';
+export * as kinds from './kinds.ts';
 export * from './message.ts';
 export * from './monitor.ts';
 export { attributeAt, type AttributePath } from './path.ts';

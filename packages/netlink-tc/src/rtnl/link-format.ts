@@ -24,7 +24,7 @@ export const LINK_HEADER: Layout<LinkHeader, LinkHeader> = native(
 );
 
 /** `IFLA_LINKINFO`: what kind of link it is. */
-export interface LinkInfo extends Attributes {
+export interface LinkInfoAttributes extends Attributes {
   readonly kind?: string | undefined;
   /** What the kind has to say: see `link-data.ts`. */
   readonly data?: unknown;
@@ -47,7 +47,7 @@ export interface LinkAttributes extends Attributes {
   readonly txQueueLength?: number | undefined;
   readonly operState?: number | undefined;
   readonly linkMode?: number | undefined;
-  readonly info?: LinkInfo | undefined;
+  readonly info?: LinkInfoAttributes | undefined;
   readonly netnsPid?: number | undefined;
   readonly alias?: string | undefined;
   readonly group?: number | undefined;
@@ -124,7 +124,7 @@ const NETKIT: Policy<NetkitData> = policy<NetkitData>({
 /** Longest name of a link, in bytes. */
 export const MAX_LINK_NAME = 15;
 
-const LINK_INFO: Policy<LinkInfo> = policy<LinkInfo>({
+const LINK_INFO: Policy<LinkInfoAttributes> = policy<LinkInfoAttributes>({
   kind: [1, 'IFLA_INFO_KIND', a.text(55)],
   data: [
     2,

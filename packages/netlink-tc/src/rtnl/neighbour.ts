@@ -67,7 +67,7 @@ export type NeighbourState = keyof typeof STATES;
 export const NTF = { USE: 1, SELF: 2, MASTER: 4, PROXY: 8, EXT_LEARNED: 16, STICKY: 64, ROUTER: 128 } as const;
 
 /** A neighbour of a link: an address and the link-layer address it is reached at. */
-export interface Neighbour {
+export interface NeighbourEntry {
   /** Index of the link. */
   readonly device: number;
   readonly family: Family;
@@ -120,7 +120,7 @@ export function deleteNeighbour(spec: Pick<NeighbourSpec, 'device' | 'address' |
 /** Lists neighbours: of one link and one family where they are given (the kernel leaves the others out). */
 export function listNeighbours(
   filter: { readonly device?: number; readonly family?: Family } = {},
-): Request<Neighbour[]> {
+): Request<NeighbourEntry[]> {
   return dumpRequest({
     what: 'list neighbours',
     format: NEIGHBOUR,
@@ -132,7 +132,7 @@ export function listNeighbours(
 }
 
 /** Understands a message about a neighbour. */
-export function neighbourOf({ header, attributes }: Message<NeighbourHeader, NeighbourAttributes>): Neighbour {
+export function neighbourOf({ header, attributes }: Message<NeighbourHeader, NeighbourAttributes>): NeighbourEntry {
   const { address = '', linkAddress } = attributes;
   const state = (Object.keys(STATES) as NeighbourState[]).find((name) => STATES[name] === header.state) ?? header.state;
   return { device: header.index, family: familyName(header.family), address, linkAddress, state, flags: header.flags };

@@ -176,7 +176,10 @@ export interface RouteFilter {
   readonly type?: RouteType;
 }
 
-/** Lists routes, of both families unless one is named. A family that the kernel lacks, or a table that is not there, is an empty list. */
+/**
+ * Lists routes, of both families unless one is named.
+ * @throws NetlinkTcError from the socket: `ERR_NOT_FOUND` for a table that the family does not have
+ */
 export function listRoutes(filter: RouteFilter = {}): Request<Route[]> {
   const { family, table, device, protocol = 0, type } = filter;
   if (table !== undefined && family === undefined) {

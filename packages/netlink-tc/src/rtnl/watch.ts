@@ -2,7 +2,7 @@ import type { Message, MessageFormat, MonitorSource, Request } from '../netlink/
 import { ADDRESS, addressOf, listAddresses, RTM_ADDRESS, type Address } from './address.ts';
 import { LINK, RTM_LINK, type LinkHeader } from './link-format.ts';
 import { linkOf, listLinks, type Link } from './link.ts';
-import { listNeighbours, NEIGHBOUR, neighbourOf, RTM_NEIGHBOUR, type Neighbour } from './neighbour.ts';
+import { listNeighbours, NEIGHBOUR, neighbourOf, RTM_NEIGHBOUR, type NeighbourEntry } from './neighbour.ts';
 import { AF } from './prefix.ts';
 import { isIp, ROUTE, RTM_ROUTE, type RouteHeader } from './route-format.ts';
 import { listRoutes, routeOf, type Route } from './route.ts';
@@ -86,7 +86,7 @@ export function addressSource(): MonitorSource<Address> {
 }
 
 /** What to watch for neighbours: each is known by its link and address. */
-export function neighbourSource(): MonitorSource<Neighbour> {
+export function neighbourSource(): MonitorSource<NeighbourEntry> {
   return source({
     groups: [RTNLGRP.NEIGH],
     format: NEIGHBOUR,

@@ -1,0 +1,13 @@
+export * from './action.ts';
+export * from './attach.ts';
+export * from './chain.ts';
+export * from './filter.ts';
+export * from './format.ts';
+export { formatHandle, handleNumber, TC_H, type Handle } from './handle.ts';
+export { tcHelperResult, translatedHelpers } from './helpers.ts';
+export * from './options.ts';
+export * from './print.ts';
+export * from './qdisc.ts';
+export { returnsOf, type HelperResult, type Returns } from './returns.ts';
+export { endsHook, filterVerdicts, tcxVerdicts, type Verdict } from './verdict.ts';
+export type { Possible } from './constants.ts';
