@@ -1,6 +1,8 @@
 import { mapNames, type AttachType, type CpuVersion, type Program, type ProgramType } from '../asm/index.ts';
 import type { MapDefinition } from '../asm/program.ts';
 import { compile } from '../compile/index.ts';
+import type { Instruction } from '../isa/index.ts';
+import type { SourcePosition } from '../source.ts';
 import type { Ended } from './ended.ts';
 import { languageError, show } from './language-error.ts';
 import { Scope } from './scope.ts';
@@ -53,7 +55,8 @@ export function buildProgram<T>(
     scope.return(scope.at().constant(otherwise));
   });
   const unitOfIr = { functions: [scope.finish(), ...unit.functions] };
-  const { instructions, functions } = compile(unitOfIr, { optimise, cpu, positions });
+  const { instructions: compiled, functions } = compile(unitOfIr, { optimise, cpu, positions });
+  const instructions = withPositions(compiled);
   return {
     name,
     type,
@@ -63,4 +66,16 @@ export function buildProgram<T>(
     functions,
     maps: mapNames(instructions).map((map) => unit.maps.get(map) as MapDefinition),
   };
+}
+
+/** Gives what the compiler put in by itself, such as a move of the context, the line of the instruction after it. */
+function withPositions(instructions: readonly Instruction[]): readonly Instruction[] {
+  let source: SourcePosition | undefined;
+  return instructions
+    .toReversed()
+    .map((instruction) => {
+      source = instruction.source ?? source;
+      return instruction.source !== undefined || source === undefined ? instruction : { ...instruction, source };
+    })
+    .toReversed();
 }

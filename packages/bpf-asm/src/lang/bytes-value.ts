@@ -5,6 +5,7 @@ import { parsePrefix } from './constant.ts';
 import { show } from './language-error.ts';
 import type { ChunkSize, Place } from './place.ts';
 import type { Scope } from './scope.ts';
+import type { WireValue } from './value.ts';
 
 /** What bytes are: addresses may also be written as text. */
 export type BytesKind = 'mac' | 'ipv6' | 'bytes';
@@ -76,7 +77,7 @@ export class BytesValue<K extends BytesKind = BytesKind> {
    * @param prefix - such as `fd00::/8`.
    * @throws BpfAsmError `ERR_LANGUAGE` when it is no prefix, or has bits after its length.
    */
-  within(this: BytesValue<'ipv6'>, prefix: string): Condition {
+  within(prefix: K extends 'ipv6' ? string : never): Condition {
     const { address, length } = parsePrefix(prefix, 128, this.scope.unit.locate());
     const network = this.#other(address) as Uint8Array;
     const whole = length >> 3;
@@ -199,4 +200,23 @@ function extract(scope: Scope, chunks: readonly Chunk[], at: number, size: Chunk
   }
   const shifted = chunk.at === at ? chunk.ir : b.alu('rsh', chunk.ir, b.constant((at - chunk.at) * 8));
   return size === chunk.size || size === 8 ? shifted : b.zext((size * 8) as 8 | 16 | 32, shifted);
+}
+
+/**
+ * An IPv4 address as an IPv6 one, `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2), for maps that hold both.
+ *
+ * @example
+ * ```ts
+ * lookup(pods, { address: mappedIpv6(ip.source) });
+ * ```
+ */
+export function mappedIpv6(address: WireValue<'be32'>): BytesValue<'ipv6'> {
+  const { scope, ir } = address;
+  const b = scope.at();
+  const chunks: Chunk[] = [
+    { at: 0, size: 8, ir: b.constant(0) },
+    { at: 8, size: 4, ir: b.constant(0xffff_0000) },
+    { at: 12, size: 4, ir },
+  ];
+  return new BytesValue('ipv6', 16, { scope, chunks });
 }

@@ -56,6 +56,7 @@ export function helperArguments(
     }
     size = sizeOf(value as MemoryArgument);
     if (written) {
+      place.rules.filled?.();
       place.checkWritable();
       writes.add(place.rules.memory);
     }

@@ -1,6 +1,6 @@
 export type { Assignable } from './assign.ts';
 export type { Describe, ProgramOptions } from './build.ts';
-export { BytesValue, type BytesKind, type BytesOperand } from './bytes-value.ts';
+export { BytesValue, mappedIpv6, type BytesKind, type BytesOperand } from './bytes-value.ts';
 export { Cell, type AtomicName } from './cell.ts';
 export { all, any, not, type Condition, type LazyTest, type Test } from './condition.ts';
 export * from './constants.ts';

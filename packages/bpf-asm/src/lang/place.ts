@@ -15,8 +15,10 @@ export interface PlaceRules {
   readonly epoch?: Epoch;
   /** Why it cannot be written, if so. */
   readonly readOnly?: string;
-  /** Called before it is used: throws when it is gone. */
+  /** Called before it is used: throws when it is gone, or holds nothing yet. */
   readonly guard?: () => void;
+  /** Called when a helper is about to fill it. */
+  readonly filled?: () => void;
 }
 
 const STORE: Readonly<Record<ChunkSize, StoreType>> = { 1: 'u8', 2: 'u16', 4: 'u32', 8: 'u64' };
@@ -99,8 +101,8 @@ export class Place {
 }
 
 /** New room on the stack, not yet filled. */
-export function stackPlace(scope: Scope, size: number, name: string): Place {
+export function stackPlace(scope: Scope, size: number, name: string, rules: Partial<PlaceRules> = {}): Place {
   const align = size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1;
   const b = scope.at();
-  return new Place(scope, b.stackAddress(b.stackSlot(size, align, name)), 0, { memory: 'stack', align });
+  return new Place(scope, b.stackAddress(b.stackSlot(size, align, name)), 0, { ...rules, memory: 'stack', align });
 }

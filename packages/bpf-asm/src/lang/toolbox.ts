@@ -26,6 +26,7 @@ import { PacketCursor, type AnyHeader, type HeaderView, type PacketPointers } fr
 import { Place, stackPlace } from './place.ts';
 import { reserve, type RingRecord } from './ring.ts';
 import type { Literal } from './types.ts';
+import type { Scope } from './scope.ts';
 import type { Unit } from './unit.ts';
 import { makeValue, type Value } from './value.ts';
 import { Variable, type Storable } from './variable.ts';
@@ -52,6 +53,8 @@ export interface Toolbox<P extends ProgramType, L extends string> extends MapOpe
   ) => Variable<T>;
   /** A struct on the stack: zeros where no values are given, and padding always zero. */
   readonly record: <F extends FieldLayouts>(layout: StructLayout<F>, values?: Assignable<StructLayout<F>>) => View<F>;
+  /** Room for a struct on the stack that a helper fills. It holds nothing, and cannot be used, before. */
+  readonly room: <F extends FieldLayouts>(layout: StructLayout<F>) => View<F>;
   /**
    * Repeats what `body` does: unrolled up to 4 rounds, else as a loop that the verifier follows (Linux 5.3), or as the options say.
    *
@@ -124,7 +127,7 @@ export interface Packet {
 
 /** The toolbox of the program that is being built. */
 export function toolbox<P extends ProgramType, L extends string>(unit: Unit): Toolbox<P, L> {
-  const scope = (): ReturnType<Unit['scope']> => unit.scope();
+  const scope = (): Scope => unit.scope();
   return {
     ...mapOperations(scope),
     ret: (value) => ending(unit, value)(),
@@ -139,6 +142,7 @@ export function toolbox<P extends ProgramType, L extends string>(unit: Unit): To
       else for (const { at, size } of place.chunks(layout.size)) place.store(size, at, place.scope.at().constant(0));
       return structView(place, layout);
     },
+    room: (layout) => roomFor(scope(), layout),
     repeat: (count, body, options = {}) => repeat(scope(), count, body, options),
     repeatWhile: (test, body, { max }) => repeatWhile(scope(), test, body, max),
     bpfLoop: (count, state, body) => kernelLoop(unit, count, state, body),
@@ -147,6 +151,18 @@ export function toolbox<P extends ProgramType, L extends string>(unit: Unit): To
     reserve: (ring, layout) => reserve(scope(), ring, layout),
     helpers: helperFunctions<P, L>(scope),
   };
+}
+
+function roomFor<F extends FieldLayouts>(scope: Scope, layout: StructLayout<F>): View<F> {
+  let isFilled = false;
+  const guard = (): void => {
+    if (!isFilled)
+      throw scope.error(`nothing has filled ${layout.name} yet`, 'hand it to a helper first, or make it by record()');
+  };
+  const filled = (): void => {
+    isFilled = true;
+  };
+  return structView(stackPlace(scope, layout.size, layout.name, { guard, filled }), layout);
 }
 
 /** What ends the program with a value. @throws when a function that the program calls is being built, whose end is not the program's. */

@@ -271,18 +271,19 @@ export class WireValue<T extends WireName = WireName> extends Typed<T> {
    * @param prefix - such as `10.0.0.0/8`.
    * @throws BpfAsmError `ERR_LANGUAGE` when it is no prefix, or has bits after its length.
    */
-  within(this: WireValue<'be32'>, prefix: string): Condition {
+  within(prefix: T extends 'be32' ? string : never): Condition {
     const source = this.scope.unit.locate();
     const { address, length } = parsePrefix(prefix, 32, source);
     if (ipv4Address.check(address) !== undefined)
       throw this.scope.error(`${show(prefix)} is no IPv4 prefix`, "write it like '10.0.0.0/8'");
-    const mask = (0xffff_ffff << (32 - length)) >>> 0;
-    if (length === 0) return compare(this.scope, 'jeq', 32, this.ir, this.ir);
-    const network = this.and(length === 32 ? 0xffff_ffff : mask);
-    if ((constantPattern('be32', address) & ~constantPattern('be32', mask)) !== 0n) {
+    const mask = constantPattern('be32', length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0);
+    const network = constantPattern('be32', address);
+    if ((network & ~mask) !== 0n) {
       throw this.scope.error(`${show(prefix)} has bits after its length`, 'write the first address of the prefix');
     }
-    return length === 32 ? this.eq(address) : network.eq(address);
+    const b = this.scope.at();
+    const masked = length === 32 ? this.ir : length === 0 ? b.constant(0) : b.alu('and', this.ir, b.constant(mask), 32);
+    return compare(this.scope, 'jeq', 32, masked, b.constant(network));
   }
 }
 
