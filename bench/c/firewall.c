@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lets TCP from known networks to the port of their rule, and from no other; other protocols pass. */
+/* Twin of firewall in pieces/classics.ts. */
 #include "common.h"
 
-struct network {
-  __u32 prefix_length;
-  __u32 address;
+struct prefix {
+  __u32 length, address;
 };
 struct rule {
-  __u16 port;
-  __u16 padding;
+  __u16 low_port, high_port;
+  __u8 protocol;
 };
 struct {
   UINT(type, BPF_MAP_TYPE_LPM_TRIE);
   UINT(max_entries, 1024);
   UINT(map_flags, BPF_F_NO_PREALLOC);
-  TYPE(key, struct network);
+  TYPE(key, struct prefix);
   TYPE(value, struct rule);
 } rules SEC(".maps");
 
-SEC("tc") int firewall(struct __sk_buff *skb) {
-  void *end = DATA_END(skb);
-  struct ethhdr *eth = DATA(skb);
+SEC("xdp") int firewall(struct xdp_md *xdp) {
+  void *end = DATA_END(xdp);
+  struct ethernet *eth = DATA(xdp);
   struct iphdr *ip = (void *)(eth + 1);
-  if ((void *)(ip + 1) > end) return NEXT;
-  if (eth->h_proto != be16(ETH_P_IP)) return NEXT;
-  if (ip->protocol != IPPROTO_TCP) return NEXT;
-  struct tcphdr *tcp = (void *)ip + ip->ihl * 4;
-  if ((void *)(tcp + 1) > end) return TC_ACT_SHOT;
-  struct network key = {.prefix_length = 32, .address = ip->saddr};
+  if ((void *)(eth + 1) > end) return XDP_DROP;
+  if (eth->type != be16(ETH_P_IP)) return XDP_PASS;
+  if ((void *)(ip + 1) > end) return XDP_DROP;
+  if (ip->frag_off & be16(0x1fff)) return XDP_DROP;
+  if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP) return XDP_PASS;
+  struct ports *ports = (void *)ip + ip->ihl * 4;
+  if ((void *)(ports + 1) > end) return XDP_DROP;
+  __u16 port = be16(ports->destination);
+  struct prefix key = {32, ip->saddr};
   struct rule *rule = map_lookup(&rules, &key);
-  if (!rule) return TC_ACT_SHOT;
-  return tcp->dest == be16(rule->port) ? NEXT : TC_ACT_SHOT;
+  if (!rule || rule->protocol != ip->protocol) return XDP_DROP;
+  return port < rule->low_port || port > rule->high_port ? XDP_DROP : XDP_PASS;
 }
