@@ -4,6 +4,7 @@ import { allocate } from './back/allocate.ts';
 import { emit } from './back/emit.ts';
 import { Frame } from './back/frame.ts';
 import { layOut } from './back/layout.ts';
+import { setBeforeBranch } from './back/early-settings.ts';
 import { shareTails } from './back/tails.ts';
 import { shareVerdicts } from './back/verdicts.ts';
 import { select } from './back/select.ts';
@@ -55,6 +56,7 @@ function lower(fn: IrFunction, cpu: CpuVersion, short: boolean): Item[] {
   allocate(code, frame, loopDepths(fn));
   if (short) {
     shareTails(code);
+    setBeforeBranch(code);
     shareVerdicts(code);
     layOut(code);
   }

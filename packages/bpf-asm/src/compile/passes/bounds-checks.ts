@@ -4,7 +4,7 @@ import { isRemovable } from '../ir/operands.ts';
 import { extent } from './implied-branches.ts';
 
 /**
- * Makes one bounds check of several on the same pointer that fail the same way, one after another with no effect in between: the first one asks
+ * Makes one bounds check of several on the same pointer that fail the same way, with no effect in between and no way out that ends otherwise: the first one asks
  * for the bytes of the largest, the others are implied by it. The pointer itself is not touched, since what the verifier knows hangs on it.
  */
 export function mergeBoundsChecks(fn: IrFunction): void {
@@ -54,7 +54,7 @@ function isPacketEnd(value: IrValue): boolean {
   return value.op === 'load' && value.memory === 'context';
 }
 
-/** The checks that come after one on every path that does not fail, before anything else happens. */
+/** The checks of the same pointer that come after one, while nothing has an effect and every other way out is as the check's failure. */
 function* followers(
   block: IrBlock,
   first: Check,
@@ -63,11 +63,13 @@ function* followers(
   let at = first.passes;
   for (;;) {
     if (at === block || predecessors.get(at)?.length !== 1 || !at.instructions.every(isRemovable)) return;
+    const { terminator } = at;
+    if (terminator.op !== 'branch') return;
     const next = checkOf(at);
-    const alike = next !== undefined && next.pointer === first.pointer && next.end === first.end;
-    if (!alike || !failAlike(next.fails, first.fails)) return;
-    yield next;
-    at = next.passes;
+    const [yesFails, noFails] = [failAlike(terminator.yes, first.fails), failAlike(terminator.no, first.fails)];
+    if (yesFails === noFails) return;
+    if (yesFails && next !== undefined && next.pointer === first.pointer && next.end === first.end) yield next;
+    at = yesFails ? terminator.no : terminator.yes;
   }
 }
 
