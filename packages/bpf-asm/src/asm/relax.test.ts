@@ -66,6 +66,16 @@ describe('a jump beyond 16 bits', () => {
     for (let i = 0; i < 100; i += 33) expect(follow(instructions, i)).toEqual(exit());
   });
 
+  it.each([
+    ['forwards', [label('top'), ...new Array<Item>(60_000).fill(jeq(r1, 0, 'end'))]],
+    ['back', [label('top'), ...new Array<Item>(60_000).fill(jeq(r1, 0, 'top'))]],
+    ['both ways', [label('top'), ...new Array(30_000).fill([jeq(r1, 0, 'top'), jeq(r1, 0, 'end')]).flat()]],
+  ] as [string, Item[]][])('needs few trampolines where many jumps %s lead to one place', (_, jumps) => {
+    const { instructions } = link([...jumps, jeq(r1, 1, 'top'), label('end'), exit()]);
+    expect(instructions.length - 60_002).toBeLessThanOrEqual(12);
+    encode(instructions);
+  });
+
   it('is an error where trampolines have no room', () => {
     const jumps = Array.from({ length: 33_000 }, (_, i) => jeq(r1, 0, `l${i}`));
     const items: Item[] = [...jumps, ...nops(33_000)];

@@ -15,9 +15,6 @@ const REACH_FORWARD = 0x7fff;
 const REACH_BACK = -0x8000;
 /** How far a trampoline is put: less than a jump reaches, so that trampolines put between later do not break it at once. */
 const STRIDE = 28_000;
-/** What a program may hold; more trampolines than that mean that they crowd each other out. */
-const MOST_SLOTS = 1_000_000;
-
 const INVERSE: Partial<Record<JumpOp, JumpOp>> = {
   jeq: 'jne',
   jne: 'jeq',
@@ -42,12 +39,14 @@ const INVERSE: Partial<Record<JumpOp, JumpOp>> = {
  */
 export function relax(nodes: readonly Node[], gotol: boolean): Node[] {
   let placed = [...nodes];
-  for (;;) {
-    const slots = place(placed);
+  const stops: Stops = new Map();
+  // Trampolines that need more room than that crowd each other out: there would be no end to it.
+  const most = 4 * place(placed) + 0x1_0000;
+  for (let slots = 0; ; slots = place(placed)) {
     const far = placed.filter(isFar);
     if (far.length === 0) return placed;
-    if (slots > MOST_SLOTS) throw noRoom(far[0] as Node, placed);
-    placed = gotol ? withGotol(placed, new Set(far)) : withTrampolines(placed, far);
+    if (!gotol && slots > most) throw noRoom(far[0] as Node, placed);
+    placed = gotol ? withGotol(placed, new Set(far)) : withTrampolines(placed, far, stops);
   }
 }
 
@@ -102,40 +101,46 @@ function replace(old: Node, by: Node): Node {
   return Object.assign(old, { instruction: by.instruction, to: by.to });
 }
 
-/** Puts one trampoline on the way of each far jump; those to the same target in the same direction that reach it share it. */
-function withTrampolines(nodes: readonly Node[], far: readonly Node[]): Node[] {
+/** Trampolines by where they lead. */
+type Stops = Map<Node, Node[]>;
+
+/**
+ * Sends each far jump by a trampoline, of those that are there already if one is in reach. The jump that is farthest from its target
+ * comes first: its trampoline serves those behind it, and what the next round finds, for a trampoline makes way for itself.
+ */
+function withTrampolines(nodes: readonly Node[], far: readonly Node[], stops: Stops): Node[] {
   const before = new Map<number, Node[]>();
-  const shared = new Map<Node, { readonly stop: Node; readonly slot: number }[]>();
-  for (const jump of far) {
+  const goesForward = (jump: Node): boolean => (jump.to as Node).slot > jump.slot;
+  const farthestFirst = [...far.filter(goesForward), ...far.filter((jump) => !goesForward(jump)).reverse()];
+  for (const jump of farthestFirst) {
     const to = jump.to as Node;
-    const forward = to.slot > jump.slot;
-    const stops = shared.get(to) ?? [];
-    const reaches = stops.find(({ slot }) => {
-      const on = forward ? slot > jump.slot && slot < to.slot : slot <= jump.slot && slot > to.slot;
-      return on && Math.abs(slot - jump.slot) <= STRIDE;
+    const there = stops.get(to) ?? [];
+    const forward = goesForward(jump);
+    const reached = there.find(({ slot }) => {
+      const [done, left] = forward ? [slot - jump.slot, to.slot - slot] : [jump.slot - slot, slot - to.slot];
+      return done > 0 && done <= STRIDE && left > 0;
     });
-    if (reaches !== undefined) {
-      jump.to = reaches.stop;
+    if (reached !== undefined) {
+      jump.to = reached;
       continue;
     }
     const index = indexAt(nodes, jump.slot + (forward ? STRIDE : -STRIDE));
-    const next = nodes[index] as Node;
-    const stop = node({ kind: 'ja', target: 0 }, to);
+    const stop: Node = { ...node({ kind: 'ja', target: 0 }, to), slot: (nodes[index] as Node).slot };
     const list = before.get(index) ?? [];
     list.push(stop);
     before.set(index, list);
-    stops.push({ stop, slot: next.slot });
-    shared.set(to, stops);
+    there.push(stop);
+    stops.set(to, there);
     jump.to = stop;
   }
   const placed: Node[] = [];
   nodes.forEach((next, index) => {
-    const stops = before.get(index);
-    if (stops !== undefined) {
+    const here = before.get(index);
+    if (here !== undefined) {
       const previous = nodes[index - 1];
       if (previous === undefined || fallsThrough(previous.instruction))
         placed.push(node({ kind: 'ja', target: 0 }, next));
-      placed.push(...stops);
+      placed.push(...here);
     }
     placed.push(next);
   });

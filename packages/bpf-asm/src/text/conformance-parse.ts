@@ -1,3 +1,4 @@
+import { helperByName } from '../helpers/index.ts';
 import {
   ALU_CODE,
   JUMP_CODE,
@@ -56,7 +57,7 @@ function* readers(): Iterable<[string, Reader]> {
     yield [`ldacq${size}`, (s) => loadAcquire(s, type)];
     yield [`strel${size}`, (s) => ({ kind: 'store_release', type, ...memory(s), src: nextRegister(s) })];
     if (type === 'u64') continue;
-    yield [`ldabs${size}`, (s) => ({ kind: 'ld_abs', type, offset: s.s32(true) })];
+    yield [`ldabs${size}`, (s) => ({ kind: 'ld_abs', type, offset: s.s32() })];
     yield [`ldind${size}`, (s) => ({ kind: 'ld_ind', type, src: register(s), offset: immediate(s) })];
   }
   yield ['lddw', lddw];
@@ -137,29 +138,38 @@ function lock(scanner: Scanner): Instruction {
   return { kind: 'atomic', op, width, ...memory(scanner), src: nextRegister(scanner) };
 }
 
-/** A call of a helper, unless it says otherwise: `call 5`, `call helper 5`, `call local F`, `call runtime 5`, `call %r1`. */
+/**
+ * A call of a helper, unless it says otherwise: `call 5`, `call bpf_ktime_get_ns`, `call helper 5`, `call local F`,
+ * `call runtime 5`, `call %r1`.
+ */
 function call(scanner: Scanner): Instruction<Target> {
-  if (scanner.accept('%')) return { kind: 'callx', dst: registerName(scanner) };
-  if (scanner.startsNumber()) return { kind: 'call', helper: scanner.s32(true) };
-  const at = scanner.at;
+  scanner.spaces();
+  const { at } = scanner;
   switch (scanner.word()) {
-    case 'helper':
-      return scanner.accept('%')
-        ? { kind: 'callx', dst: registerName(scanner) }
-        : { kind: 'call', helper: scanner.s32(true) };
     case 'local':
       return { kind: 'call_local', target: target(scanner, 0x7fff_ffff) };
-    case 'runtime': {
-      let offset = 0;
-      if (scanner.accept('[')) {
-        offset = scanner.integer(-0x8000, 0x7fff);
-        scanner.expect(']');
-      }
-      return { kind: 'call_kfunc', id: scanner.s32(true), offset };
-    }
+    case 'runtime':
+      return callRuntime(scanner);
+    case 'helper':
+      break;
     default:
-      return scanner.fail('a register, a number, or "helper", "local" or "runtime"', at);
+      scanner.at = at;
   }
+  if (scanner.startsNumber()) return { kind: 'call', helper: scanner.s32() };
+  const start = scanner.at;
+  const helper = helperByName(scanner.word());
+  if (helper !== undefined) return { kind: 'call', helper: helper.id };
+  scanner.at = start;
+  return { kind: 'callx', dst: register(scanner, 'a helper, a register, or "helper", "local" or "runtime"') };
+}
+
+function callRuntime(scanner: Scanner): Instruction {
+  let offset = 0;
+  if (scanner.accept('[')) {
+    offset = scanner.integer(-0x8000, 0x7fff);
+    scanner.expect(']');
+  }
+  return { kind: 'call_kfunc', id: scanner.s32(), offset };
 }
 
 function two(scanner: Scanner): { readonly dst: Register; readonly src: Register } {
@@ -167,15 +177,15 @@ function two(scanner: Scanner): { readonly dst: Register; readonly src: Register
   return { dst, src: nextRegister(scanner) };
 }
 
-/** After a comma, a register or 32 bits, which may be written unsigned in this dialect: `0xffffffff` is -1. */
+/** After a comma, a register or a number. */
 function operand(scanner: Scanner): Register | number {
   comma(scanner);
-  return scanner.accept('%') ? registerName(scanner) : scanner.s32(true);
+  return scanner.startsNumber() ? scanner.s32() : register(scanner, 'a number or a register, %r0 to %r11');
 }
 
 function immediate(scanner: Scanner): number {
   comma(scanner);
-  return scanner.s32(true);
+  return scanner.s32();
 }
 
 function space(scanner: Scanner): number {
@@ -188,21 +198,19 @@ function nextRegister(scanner: Scanner): Register {
   return register(scanner);
 }
 
-function register(scanner: Scanner): Register {
-  if (!scanner.accept('%')) scanner.fail('a register, %r0 to %r11');
-  return registerName(scanner);
-}
-
-function registerName(scanner: Scanner): Register {
+/** `%r1`; the sign may be left out, as some cases of the suite do. */
+function register(scanner: Scanner, expected = 'a register, %r0 to %r11'): Register {
+  scanner.spaces();
   const { at } = scanner;
-  return REGISTER.get(scanner.word()) ?? scanner.fail('a register, %r0 to %r11', at - 1);
+  scanner.accept('%');
+  return REGISTER.get(scanner.word()) ?? scanner.fail(expected, at);
 }
 
 /** `[%r1+8]`. */
 function memory(scanner: Scanner): { readonly dst: Register; readonly offset: number } {
   scanner.expect('[');
   const dst = register(scanner);
-  const offset = scanner.startsNumber() ? scanner.integer(-0x8000, 0x7fff) : 0;
+  const offset = scanner.offset();
   scanner.expect(']');
   return { dst, offset };
 }

@@ -52,7 +52,7 @@ export function atomicType(scanner: Scanner, width: 32 | 64): void {
 export function operand(scanner: Scanner): { readonly base: Register; readonly offset: number } {
   scanner.expect('(');
   const base = register(scanner, FULL);
-  const offset = scanner.startsNumber() ? scanner.integer(SMALLEST.s16, LARGEST.s16) : 0;
+  const offset = scanner.offset();
   scanner.expect(')');
   return { base, offset };
 }

@@ -24,6 +24,7 @@ describe('what a hand may write', () => {
     ['if r1 == -1 goto pc+0', '(15) if r1 == 0xffffffff goto pc+0'],
     ['r1 = *(u32*)(r2+8)', '(61) r1 = *(u32 *)(r2 +8)'],
     ['r1 = *(u32 *)(r2)', '(61) r1 = *(u32 *)(r2 +0)'],
+    ['r1 = *(u32 *)(r10 - 0x4)', '(61) r1 = *(u32 *)(r10 -4)'],
     ['call bpf_redirect_peer', '(85) call bpf_redirect_peer#155'],
     ['call 155', '(85) call bpf_redirect_peer#155'],
     ['call __htab_map_lookup_elem#330864', '(85) call unknown#330864'],

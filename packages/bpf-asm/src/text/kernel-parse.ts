@@ -96,7 +96,7 @@ function assignment(scanner: Scanner, dst: Register, width: 32 | 64): Instructio
     return scanner.fail('an assignment: one of = += -= *= /= %= |= &= ^= <<= >>= s>>= s/= s%=', scanner.at);
   scanner.at += ALU_TEXT[op].length;
   if (op === 'mov') return move(scanner, dst, width);
-  const src = scanner.startsNumber() ? scanner.s32(false) : register(scanner, width === 64 ? FULL : HALF);
+  const src = scanner.startsNumber() ? scanner.s32() : register(scanner, width === 64 ? FULL : HALF);
   return { kind: 'alu', op, width, dst, src };
 }
 
@@ -152,7 +152,7 @@ function move(scanner: Scanner, dst: Register, width: 32 | 64): Instruction<Targ
 
 /** As the kernel writes them, `r0 = 5` is a move and `r0 = 0x5` a 64-bit immediate; `ll` makes the latter of any number. */
 function moveNumber(scanner: Scanner, dst: Register, width: 32 | 64): Instruction<Target> {
-  if (width === 32) return { kind: 'alu', op: 'mov', width, dst, src: scanner.s32(false) };
+  if (width === 32) return { kind: 'alu', op: 'mov', width, dst, src: scanner.s32() };
   const start = scanner.at;
   const number = scanner.integer(-Infinity, Infinity);
   const end = scanner.at;
@@ -227,13 +227,13 @@ function load(scanner: Scanner, dst: Register): Instruction {
   if (dst !== 'r0') return scanner.fail('r0 as the destination of a packet load', at);
   scanner.expect('[');
   if (scanner.startsNumber()) {
-    const offset = scanner.s32(false);
+    const offset = scanner.s32();
     scanner.expect(']');
     return { kind: 'ld_abs', type, offset };
   }
   const src = register(scanner, FULL);
   scanner.expect('+');
-  const offset = scanner.s32(false);
+  const offset = scanner.s32();
   scanner.expect(']');
   return { kind: 'ld_ind', type, src, offset };
 }
@@ -248,7 +248,7 @@ function store(scanner: Scanner): Instruction {
     type,
     dst,
     offset,
-    src: scanner.startsNumber() ? scanner.s32(false) : register(scanner, FULL),
+    src: scanner.startsNumber() ? scanner.s32() : register(scanner, FULL),
   };
 }
 
@@ -288,7 +288,7 @@ function jump(scanner: Scanner): Instruction<Target> {
     JUMP.get(scanner.text.slice(start, end)) ??
     scanner.fail('a comparison: one of == != > >= < <= & s> s>= s< s<=', start);
   scanner.at = end;
-  const src = scanner.startsNumber() ? scanner.s32(false) : register(scanner, width === 64 ? FULL : HALF);
+  const src = scanner.startsNumber() ? scanner.s32() : register(scanner, width === 64 ? FULL : HALF);
   scanner.expect('goto');
   return { kind: 'jump', op, width, dst, src, target: pc(scanner, 's16') };
 }

@@ -9,7 +9,7 @@ export function parseRaw(scanner: Scanner): Instruction {
   const offset = field(scanner, 'off', -0x8000, 0x7fff);
   scanner.expect('imm');
   scanner.expect('=');
-  return instructionFromFields({ opcode, dst, src, offset, imm: scanner.s32(false) });
+  return instructionFromFields({ opcode, dst, src, offset, imm: scanner.s32() });
 }
 
 function field(scanner: Scanner, name: string, min: number, max: number): number {

@@ -151,18 +151,25 @@ export class Scanner {
     return this.integer(0, 0xffff_ffff);
   }
 
-  /**
-   * Reads what fits 32 bits as a signed number. A hexadecimal number may be the bits as they are: `0xffffffff` is -1.
-   *
-   * @param unsigned - a decimal number may be so too.
-   */
-  s32(unsigned: boolean): number {
+  /** Reads what fits 32 bits as a signed number. A hexadecimal number may be the bits as they are: `0xffffffff` is -1. */
+  s32(): number {
     this.spaces();
     const start = this.at;
     const value = this.#magnitude('a number');
-    const bits = unsigned || this.text.charCodeAt(start + 1) === LOWER_X;
-    const max = bits ? 0xffff_ffff : 0x7fff_ffff;
+    const max = this.text.charCodeAt(start + 1) === LOWER_X ? 0xffff_ffff : 0x7fff_ffff;
     if (value < -0x8000_0000 || value > max) throw this.#range(start, -0x8000_0000, max);
+    return value | 0;
+  }
+
+  /** Reads `+8` or `- 8`, the offset from an address, or nothing, which is 0. */
+  offset(): number {
+    const sign = this.peek();
+    if (sign !== PLUS && sign !== MINUS) return 0;
+    const start = this.at++;
+    if (digitOf(this.peek()) > 9) this.fail('a number of bytes');
+    const bytes = this.#magnitude('a number of bytes');
+    const value = sign === MINUS ? -bytes : bytes;
+    if (value < -0x8000 || value > 0x7fff) throw this.#range(start, -0x8000, 0x7fff);
     return value | 0;
   }
 
