@@ -13,7 +13,7 @@ import { Cell } from './cell.ts';
 import { show } from './language-error.ts';
 import { stackPlace, type ChunkSize, type Place } from './place.ts';
 import type { Scope } from './scope.ts';
-import { isValue } from './value.ts';
+import { isValue } from './typed.ts';
 import { storable, type Storable } from './variable.ts';
 import { isView, LAYOUT, PLACE, placeOf, sizeOf, type MemoryArgument } from './memory.ts';
 import type { ArrayView, View } from './view.ts';

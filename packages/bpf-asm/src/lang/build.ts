@@ -70,12 +70,11 @@ export function buildProgram<T>(
 
 /** Gives what the compiler put in by itself, such as a move of the context, the line of the instruction after it. */
 function withPositions(instructions: readonly Instruction[]): readonly Instruction[] {
+  const placed: Instruction[] = [];
   let source: SourcePosition | undefined;
-  return instructions
-    .toReversed()
-    .map((instruction) => {
-      source = instruction.source ?? source;
-      return instruction.source !== undefined || source === undefined ? instruction : { ...instruction, source };
-    })
-    .toReversed();
+  for (const instruction of instructions.toReversed()) {
+    source = instruction.source ?? source;
+    placed.push(source === undefined || instruction.source === source ? instruction : { ...instruction, source });
+  }
+  return placed.toReversed();
 }

@@ -2,7 +2,8 @@ import type { AtomicOp } from '../isa/index.ts';
 import type { IntegerName } from '../layout/index.ts';
 import type { ChunkSize, Place } from './place.ts';
 import { factsOf, promoted, type HostName } from './types.ts';
-import { makeValue, operand, type Value } from './value.ts';
+import { operand } from './typed.ts';
+import { makeValue, type Value } from './value.ts';
 import { storable, type Storable } from './variable.ts';
 
 /** The value of some memory by its type. */

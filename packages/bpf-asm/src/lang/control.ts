@@ -4,7 +4,8 @@ import { constantPattern } from './constant.ts';
 import { ENDED, type Ended } from './ended.ts';
 import { languageError, show } from './language-error.ts';
 import { factsOf, promoted, type Literal } from './types.ts';
-import { isValue, makeValue, operand, type Value } from './value.ts';
+import { isValue, operand } from './typed.ts';
+import { makeValue, type Value } from './value.ts';
 
 /** What is done on one side of a choice; it may end the path. */
 export type Body = () => Ended | void;

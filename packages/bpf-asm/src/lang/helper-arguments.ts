@@ -7,7 +7,8 @@ import type { MapHandle } from './maps.ts';
 import { placeOf, sizeOf, type MemoryArgument } from './memory.ts';
 import type { Scope } from './scope.ts';
 import { factsOf } from './types.ts';
-import { isValue, own, type Value } from './value.ts';
+import { isValue, own } from './typed.ts';
+import type { Value } from './value.ts';
 
 /** A number as helpers take it: of any type, signed ones widened by their sign. */
 export type Scalar = Value | number | bigint;

@@ -7,6 +7,7 @@ export * from './constants.ts';
 export type { FieldFacts, ContextFields, ContextType, ContextView } from './context.ts';
 export { choose, match, when, type Body, type Cases } from './control.ts';
 export type { Ended } from './ended.ts';
+export { cond, expr, type ConditionPart, type ExpressionPart, type ExpressionResult } from './expression.ts';
 export * from './headers/index.ts';
 export type { FunctionOptions, ParameterLayouts, ParameterValues, ReturnControl } from './functions.ts';
 export type { Scalar } from './helper-arguments.ts';

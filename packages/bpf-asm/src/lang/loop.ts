@@ -4,7 +4,8 @@ import { ENDED } from './ended.ts';
 import { branch, compare, toCondition, type Test } from './condition.ts';
 import type { Flow } from './flow.ts';
 import type { Scope } from './scope.ts';
-import { isValue, makeValue, operand, type Value } from './value.ts';
+import { isValue, operand } from './typed.ts';
+import { makeValue, type Value } from './value.ts';
 
 /** How a loop is written: round after round, or as a loop that the verifier follows (Linux 5.3). */
 export type LoopKind = 'unrolled' | 'bounded';

@@ -10,7 +10,8 @@ import { Place } from './place.ts';
 import type { Scope } from './scope.ts';
 import { socketLookup, type Socket } from './sockets.ts';
 import type { HostName } from './types.ts';
-import { isValue, makeValue, type Value } from './value.ts';
+import { isValue } from './typed.ts';
+import { makeValue, type Value } from './value.ts';
 import type { Storable } from './variable.ts';
 import { viewOf, type NumberFields, type StructMethods, type ViewOf } from './view.ts';
 

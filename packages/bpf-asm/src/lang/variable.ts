@@ -3,7 +3,8 @@ import type { IntegerName } from '../layout/index.ts';
 import type { Scope } from './scope.ts';
 import type { FitsInto, Literal } from './types.ts';
 import { factsOf } from './types.ts';
-import { isValue, makeValue, own, type Value } from './value.ts';
+import { isValue, own } from './typed.ts';
+import { makeValue, type Value } from './value.ts';
 import { constantPattern } from './constant.ts';
 import type { IrValue } from '../compile/index.ts';
 

@@ -17,7 +17,8 @@ import type { Ended } from './ended.ts';
 import { LAYOUT, PLACE, type AnyView } from './memory.ts';
 import type { Place } from './place.ts';
 import type { HostName } from './types.ts';
-import { isValue, type Value } from './value.ts';
+import { isValue } from './typed.ts';
+import type { Value } from './value.ts';
 import type { Storable } from './variable.ts';
 
 /** Name of the number type of a layout, if it is one that fits a register: an integer, or an IPv4 address. */

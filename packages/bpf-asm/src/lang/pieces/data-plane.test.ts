@@ -10,6 +10,8 @@ import { hostIn } from './host-in.ts';
 import { Address4Key, AddressKey, Pod } from './layouts.ts';
 
 const run = (program: Program, packet: Uint8Array, context = {}): VmResult => new Vm(program).run({ packet, context });
+/** Destination options of 8 bytes. */
+const OPTIONS = [60, [0, 0, 0, 0, 0, 0, 0, 0]] as const;
 const NEXT = -1;
 const DROP = 2;
 
@@ -55,7 +57,7 @@ describe('app_outbound', () => {
       'DNS in a whole packet that has a fragment header',
       ipv6({ protocol: 17, destinationPort: 53, extensions: [[44, new Array(8).fill(0)]] }),
     ],
-    ['TCP behind 6 extension headers', ipv6({ extensions: new Array(6).fill([60, new Array(8).fill(0)]) })],
+    ['TCP behind 6 extension headers', ipv6({ extensions: Array.from({ length: 6 }, () => OPTIONS) })],
   ])('captures %s', (_what, packet) => {
     expect(run(program, packet).redirect).toEqual(captured);
   });
@@ -72,7 +74,7 @@ describe('app_outbound', () => {
       'a later fragment of UDP over IPv6',
       ipv6({ protocol: 17, destinationPort: 53, extensions: [[44, [0, 0, 1, 0, 0, 0, 0, 0]]] }),
     ],
-    ['7 extension headers', ipv6({ extensions: new Array(7).fill([60, new Array(8).fill(0)]) })],
+    ['7 extension headers', ipv6({ extensions: Array.from({ length: 7 }, () => OPTIONS) })],
     ['an extension header that is cut off', ipv6({ extensions: [[60, new Array(8).fill(0)]] }).subarray(0, 58)],
     ['half an Ethernet header', new Uint8Array(10)],
     ['half an IPv4 header', ipv4().subarray(0, 30)],

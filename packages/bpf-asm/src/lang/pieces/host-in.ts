@@ -12,7 +12,7 @@ import {
   type Ended,
   type View,
 } from '../index.ts';
-import { Pod, pods, pods4 } from './layouts.ts';
+import { type Pod, pods, pods4 } from './layouts.ts';
 
 type PodView = View<{ [K in keyof typeof Pod.fields]: (typeof Pod.fields)[K]['layout'] }>;
 

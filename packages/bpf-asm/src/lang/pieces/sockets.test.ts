@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ipv4, ipv6 } from '../../../test/packets.ts';
-import { ObjectMap, Vm, VmSocket, type SocketQuery } from '../../vm/index.ts';
+import { type ObjectMap, Vm, VmSocket, type SocketQuery } from '../../vm/index.ts';
 import { AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP } from '../index.ts';
 import { Address4Key, AddressKey, Pod } from './layouts.ts';
 import { LISTENER, steer, type SteerFacts } from './steer.ts';
