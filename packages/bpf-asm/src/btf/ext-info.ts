@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import { slotsOf, type Instruction, type Target } from '../isa/instruction.ts';
 import type { SourcePosition } from '../source.ts';
 import { addFunction } from './from-layout.ts';

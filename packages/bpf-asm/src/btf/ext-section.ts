@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import {
   decodeFuncInfo,
   decodeLineInfo,

@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import { BTF_HEADER, BTF_HEADER_SIZE, BTF_MAGIC, KIND_NAME, KIND_SIZE, type KindSize } from './kinds.ts';
 import { decodeType } from './decode-type.ts';
 import { StringTable } from './strings.ts';

@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import { encodeType } from './encode-type.ts';
 import { BTF_HEADER, BTF_HEADER_SIZE, BTF_MAGIC } from './kinds.ts';
 import type { Btf } from './read.ts';

@@ -241,6 +241,9 @@ describe('what encoding refuses', () => {
       'ERR_INVALID_INSTRUCTION',
       'opcode',
     ],
+    ['a bigint', { kind: 'load', type: 'u8', dst: 'r1', src: 'r2', offset: 8n }, 'ERR_OUT_OF_RANGE', 'offset'],
+    ['an array for a register', { kind: 'neg', width: 64, dst: ['r1'] }, 'ERR_INVALID_INSTRUCTION', 'dst'],
+    ['a symbol', { kind: 'alu', op: Symbol('add'), width: 64, dst: 'r1', src: 1 }, 'ERR_INVALID_INSTRUCTION', 'op'],
     ['a missing value', { kind: 'ld_imm64', dst: 'r1' }, 'ERR_INVALID_INSTRUCTION', 'value'],
   ];
 
@@ -259,6 +262,20 @@ describe('what encoding refuses', () => {
       expect.objectContaining({ code: 'ERR_INVALID_INSTRUCTION', instruction: 0 }),
     );
   });
+});
+
+it.each([undefined, null, 5, 'exit'])('refuses %j in the place of an instruction', (value) => {
+  expect(() => encode([{ kind: 'exit' }, value as unknown as Instruction])).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_INSTRUCTION', instruction: 1 }),
+  );
+});
+
+it('refuses what is no list of instructions, no bytes, and no byte order', () => {
+  const wrong = expect.objectContaining({ name: 'BpfAsmError', code: 'ERR_INVALID_ARGUMENT' }) as Error;
+  expect(() => encode(undefined as unknown as Instruction[])).toThrow(wrong);
+  expect(() => decode('b7' as unknown as Uint8Array)).toThrow(wrong);
+  expect(() => encode([], { byteOrder: 'middle' as 'big' })).toThrow(wrong);
+  expect(() => decode(new Uint8Array(8), { byteOrder: 'middle' as 'big' })).toThrow(wrong);
 });
 
 it('refuses bytes that are not whole slots', () => {

@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import type { CodecOptions } from './encode.ts';
+import { isLittle, type CodecOptions } from './byte-order.ts';
 import { instructionFromFields, type Fields } from './fields.ts';
 import type { Instruction } from './instruction.ts';
 import { OPCODE_LD_IMM64 } from './opcode.ts';
@@ -13,6 +13,10 @@ import { OPCODE_LD_IMM64 } from './opcode.ts';
  * @throws BpfAsmError `ERR_INVALID_LENGTH` when the length is not a multiple of 8.
  */
 export function decode(bytes: Uint8Array, options: CodecOptions = {}): Instruction[] {
+  const little = isLittle(options);
+  if (!ArrayBuffer.isView(bytes)) {
+    throw new BpfAsmError('ERR_INVALID_ARGUMENT', 'the bytes are not a Uint8Array', { field: 'bytes' });
+  }
   if (bytes.byteLength % 8 !== 0) {
     throw new BpfAsmError(
       'ERR_INVALID_LENGTH',
@@ -23,7 +27,6 @@ export function decode(bytes: Uint8Array, options: CodecOptions = {}): Instructi
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const little = options.byteOrder !== 'big';
   const instructions: Instruction[] = [];
   for (let at = 0; at < bytes.byteLength; at += 8) {
     const fields = readSlot(view, at, little);

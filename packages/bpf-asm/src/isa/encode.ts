@@ -10,6 +10,8 @@ import {
   END_BITS,
   MOVSX_BITS,
 } from './field-codes.ts';
+import { isLittle, type CodecOptions } from './byte-order.ts';
+import { describeInstruction, show } from './describe.ts';
 import { instructionFromFields } from './fields.ts';
 import { slotsOf, type Imm64, type Instruction, type Target } from './instruction.ts';
 import {
@@ -35,15 +37,6 @@ import {
 } from './opcode.ts';
 import { REGISTER_NUMBER, type Register } from './register.ts';
 
-/** Byte order of encoded instructions: that of the machine that runs them. */
-export type ByteOrder = 'little' | 'big';
-
-/** Options of `encode` and `decode`. */
-export interface CodecOptions {
-  /** Byte order of the encoded instructions; `little` where nothing is said. */
-  readonly byteOrder?: ByteOrder;
-}
-
 /**
  * Encodes instructions, eight bytes a slot (RFC 9669 section 3). The inverse of `decode`: `decode(encode(x))` is `x`.
  *
@@ -58,12 +51,30 @@ export interface CodecOptions {
  * ```
  */
 export function encode(instructions: readonly Instruction<Target>[], options: CodecOptions = {}): Uint8Array {
-  let slots = 0;
-  for (const instruction of instructions) slots += slotsOf(instruction);
-  const bytes = new Uint8Array(slots * 8);
-  const encoder = new Encoder(bytes, options.byteOrder !== 'big', instructions);
+  const little = isLittle(options);
+  const bytes = new Uint8Array(slotCount(instructions) * 8);
+  const encoder = new Encoder(bytes, little, instructions);
   encoder.run();
   return bytes;
+}
+
+/** Slots that instructions take together. Checks what types cannot promise to a caller in JavaScript. */
+function slotCount(instructions: readonly Instruction<Target>[]): number {
+  if (!Array.isArray(instructions)) {
+    throw new BpfAsmError('ERR_INVALID_ARGUMENT', 'the instructions are not an array', { field: 'instructions' });
+  }
+  let slots = 0;
+  for (let index = 0; index < instructions.length; index++) {
+    const instruction: unknown = instructions[index];
+    if (typeof instruction !== 'object' || instruction === null) {
+      throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `${show(instruction)} is no instruction`, {
+        instruction: index,
+        field: 'kind',
+      });
+    }
+    slots += slotsOf(instruction as Instruction<Target>);
+  }
+  return slots;
 }
 
 class Encoder {
@@ -307,7 +318,7 @@ class Encoder {
   }
 
   #register(field: string, name: Register): number {
-    const number = REGISTER_NUMBER[name];
+    const number = typeof name === 'string' ? REGISTER_NUMBER[name] : undefined;
     if (typeof number !== 'number')
       throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(name)} is not a register (r0 to r11)`);
     return number;
@@ -318,20 +329,20 @@ class Encoder {
     table: Readonly<Partial<Record<K, number>>> | undefined,
     key: K,
   ): number {
-    const code = table?.[key];
+    const code = typeof key === 'object' ? undefined : table?.[key];
     if (typeof code !== 'number')
       throw this.#error('ERR_INVALID_INSTRUCTION', field, `${show(key)} is not a value of this field`);
     return code;
   }
 
   #s16(field: string, value: number): number {
-    if ((value << 16) >> 16 !== value)
+    if (typeof value !== 'number' || (value << 16) >> 16 !== value)
       throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from -32768 to 32767`);
     return value;
   }
 
   #s32(field: string, value: number): number {
-    if ((value | 0) !== value)
+    if (typeof value !== 'number' || (value | 0) !== value)
       throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from -2^31 to 2^31 - 1`);
     return value;
   }
@@ -345,7 +356,7 @@ class Encoder {
   }
 
   #unsigned(field: string, value: number, max: number): number {
-    if (value >>> 0 !== value || value > max)
+    if (typeof value !== 'number' || value >>> 0 !== value || value > max)
       throw this.#error('ERR_OUT_OF_RANGE', field, `${show(value)} is not an integer from 0 to ${max}`);
     return value;
   }
@@ -380,15 +391,4 @@ class Encoder {
       ...(hint === undefined ? {} : { hint }),
     });
   }
-}
-
-function describeInstruction(instruction: Instruction<Target> | undefined): string {
-  if (instruction === undefined) return 'missing instruction';
-  return 'op' in instruction ? `${instruction.kind} ${instruction.op}` : String(instruction.kind);
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'object' && value !== null) return `of type ${show((value as { type?: unknown }).type)}`;
-  return String(value);
 }

@@ -1,3 +1,4 @@
+export type { ByteOrder, CodecOptions } from './byte-order.ts';
 export * from './decode.ts';
 export * from './encode.ts';
 export * from './fields.ts';

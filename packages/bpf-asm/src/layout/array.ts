@@ -1,4 +1,4 @@
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import { Codec, positive, show, within } from './codec.ts';
 import type { AnyLayout, ArrayLayout, InputOf, LayoutFault, ValueOf } from './layout.ts';
 

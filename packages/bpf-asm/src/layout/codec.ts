@@ -1,5 +1,5 @@
 import { BpfAsmError } from '../error.ts';
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import type { DecodeOptions, Layout, LayoutFault } from './layout.ts';
 
 /** Largest size of a layout in bytes: offsets in bits must fit the 32 bits that BTF has for them. */

@@ -1,4 +1,4 @@
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 
 /** What is wrong with a value or with bytes, and where, seen from the layout that was asked. */
 export interface LayoutFault {

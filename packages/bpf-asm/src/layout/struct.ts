@@ -1,4 +1,4 @@
-import type { ByteOrder } from '../isa/encode.ts';
+import type { ByteOrder } from '../isa/byte-order.ts';
 import { Codec, MAX_SIZE, refuse, show, within } from './codec.ts';
 import type { Field, FieldLayouts, InputOf, LayoutFault, StructLayout, ValueOf } from './layout.ts';
 
