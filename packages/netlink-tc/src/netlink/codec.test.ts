@@ -66,7 +66,7 @@ const FULL: Sample = {
   address: 'fd00::1',
   inner: { kind: 'blue', data: { depth: 7 } },
   names: ['x', 'y'],
-  items: [{ kind: 'red', data: { unknown: [{ type: 9, data: Uint8Array.of(1) }] } }, { kind: 'blue' }],
+  items: [{ kind: 'red', data: Uint8Array.of(5, 0, 9, 0, 1) }, { kind: 'blue' }],
   mode: 'b',
   unknown: [{ type: 99, data: Uint8Array.of(5), nested: true }],
 };

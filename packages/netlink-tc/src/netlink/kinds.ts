@@ -1,4 +1,4 @@
-import { ipv4Address, ipv6Address, macAddress, type Layout } from 'bpf-asm/layout';
+import { ipv4Address, ipv6Address, type Layout } from 'bpf-asm/layout';
 import { LITTLE_ENDIAN } from './host.ts';
 import {
   ATTRIBUTE_HEADER,
@@ -140,37 +140,48 @@ export function structure<Out, In>(layout: Layout<Out, In>): AttributeKind<Out &
   };
 }
 
-const ADDRESS_LAYOUTS: Readonly<Record<number, Layout<string, string | Uint8Array>>> = {
-  4: ipv4Address,
-  6: macAddress,
-  16: ipv6Address,
+const IP_LAYOUTS: Readonly<Record<number, Layout<string, string | Uint8Array>>> = { 4: ipv4Address, 16: ipv6Address };
+const LONGEST_ADDRESS = 32;
+
+function digits(data: Uint8Array, separator: string): string {
+  return Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join(separator);
+}
+
+function fromDigits(writer: MessageWriter, pairs: readonly string[]): void {
+  writer.raw(Uint8Array.from(pairs, (pair) => parseInt(pair, 16)));
+}
+
+/**
+ * An IPv4 or IPv6 address, as its length says; text both ways. What has another length (other families share the attributes) is
+ * hexadecimal digits after `0x`.
+ */
+export const ip: AttributeKind<string> = {
+  label: 'IPv4 or IPv6 address',
+  min: 0,
+  max: LONGEST_ADDRESS,
+  nested: false,
+  write(writer: MessageWriter, value: string): void {
+    const layout = Object.values(IP_LAYOUTS).find((each) => each.check(value) === undefined);
+    if (layout !== undefined) writer.struct(layout.size, (into, at) => layout.write(value, into, at));
+    else if (/^0x([0-9a-f]{2})*$/.test(value)) fromDigits(writer, value.slice(2).match(/../g) ?? []);
+    else throw writer.refuse(`is ${String(value)}, which is no ${this.label}`);
+  },
+  read: (data) => IP_LAYOUTS[data.length]?.read(data, 0) ?? `0x${digits(data, '')}`,
 };
 
-function hex(data: Uint8Array): string {
-  return Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join(':');
-}
-
-function addressKind(label: string, sizes: readonly number[]): AttributeKind<string> {
-  const layouts = sizes.map((size) => ADDRESS_LAYOUTS[size]).filter((layout) => layout !== undefined);
-  return {
-    label,
-    min: 0,
-    max: 32,
-    nested: false,
-    write(writer: MessageWriter, value: string): void {
-      const layout = layouts.find((each) => each.check(value) === undefined);
-      if (layout === undefined) throw writer.refuse(`is ${String(value)}, which is no ${label}`);
-      writer.struct(layout.size, (into, at) => layout.write(value, into, at));
-    },
-    // Tunnels give other lengths as link-layer addresses: IPv4 addresses of 4 bytes, InfiniBand's of 20.
-    read: (data) => (sizes.includes(data.length) ? (ADDRESS_LAYOUTS[data.length]?.read(data, 0) ?? '') : hex(data)),
-  };
-}
-
-/** An IPv4 or IPv6 address, as its length says; text both ways. */
-export const ip: AttributeKind<string> = addressKind('IPv4 or IPv6 address', [4, 16]);
-/** A link-layer address: 6 bytes as `02:00:00:00:00:01`, other lengths in the same notation; only the former can be written. */
-export const mac: AttributeKind<string> = addressKind('MAC address', [6]);
+/** A link-layer address in the notation of MAC addresses; those of tunnels (4 and 16 bytes) and InfiniBand (20) too. */
+export const mac: AttributeKind<string> = {
+  label: 'MAC address',
+  min: 0,
+  max: LONGEST_ADDRESS,
+  nested: false,
+  write(writer: MessageWriter, value: string): void {
+    if (!/^([0-9a-f]{2}(:[0-9a-f]{2})*)?$/i.test(value))
+      throw writer.refuse(`is ${String(value)}, which is no ${this.label}`);
+    fromDigits(writer, value === '' ? [] : value.split(':'));
+  },
+  read: (data) => digits(data, ':'),
+};
 
 /** A nest: attributes in an attribute. */
 export function nest<A extends Attributes>(table: Policy<A>): AttributeKind<A> {
@@ -185,16 +196,29 @@ export function nest<A extends Attributes>(table: Policy<A>): AttributeKind<A> {
   };
 }
 
+/** A payload of a shape that nobody has described: bytes when it is read; attributes, or bytes, when it is written. */
+const UNDESCRIBED: AttributeKind<Uint8Array | Attributes> = {
+  label: 'anything',
+  min: 0,
+  max: MAX_PAYLOAD,
+  nested: false,
+  table: () => NO_POLICY as Policy,
+  write(writer: MessageWriter, value: Uint8Array | Attributes): void {
+    if (value instanceof Uint8Array) writer.raw(value);
+    else writeAttributes(writer, NO_POLICY, value);
+  },
+  read: (data) => data.slice(),
+};
+
 /**
  * A payload whose shape a text attribute before it tells: `IFLA_INFO_DATA` by `IFLA_INFO_KIND`, `TCA_OPTIONS` by `TCA_KIND`.
- * Kinds that the list lacks are attributes nobody has described.
+ * What has a kind that the list lacks is read as bytes (it may be attributes or a struct), and written from either.
  * @param key where the values have the attribute that decides
  */
 export function byKind(key: string, kinds: Readonly<Record<string, AttributeKind>>): AttributeKind {
-  const other = nest(NO_POLICY);
   const choose = (siblings: Readonly<Record<string, unknown>>): AttributeKind => {
     const name = String(siblings[key]);
-    return (Object.hasOwn(kinds, name) ? kinds[name] : undefined) ?? (other as AttributeKind);
+    return (Object.hasOwn(kinds, name) ? kinds[name] : undefined) ?? UNDESCRIBED;
   };
   return {
     label: `what ${key} says`,

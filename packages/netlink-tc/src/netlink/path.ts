@@ -35,8 +35,21 @@ function within(table: Policy, bytes: Uint8Array, target: number, names: readonl
     const inner = row?.attribute.kind.table?.(siblings);
     const skip = row?.attribute.kind.skip ?? 0;
     const inside = inner !== undefined && target >= begin + skip;
-    const deeper = inside ? within(inner, data.subarray(skip), target - begin - skip, path) : undefined;
+    const deeper =
+      inside && isWalkable(data.subarray(skip))
+        ? within(inner, data.subarray(skip), target - begin - skip, path)
+        : undefined;
     return deeper ?? { path: path.join('.'), policy: inner };
   }
   return undefined;
+}
+
+/** Whether bytes are attributes: options of a kind that nobody has described may be a struct. */
+function isWalkable(bytes: Uint8Array): boolean {
+  try {
+    for (const _ of walkAttributes(bytes)) continue;
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,22 +1,32 @@
 import { closeSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { NetlinkTcError, systemError } from '../error.ts';
+import { systemError } from '../error.ts';
 import { cString, type Sys } from '../sys/index.ts';
-import { enterNewNetns } from './enter.ts';
+import { enterNewNetns, NEEDS_SYS_ADMIN } from './enter.ts';
 import { currentNetns, type Netns, NETNS_DIRECTORY, netnsPath, openNetns } from './netns.ts';
 
 const MS_BIND = 4096;
 const MS_REC = 16384;
 const MS_SHARED = 1 << 20;
 const MNT_DETACH = 2;
-const { EINVAL, ENOENT } = constants.errno;
+const { EACCES, EINVAL, ENOENT, EPERM } = constants.errno;
+
+/** Runs what Node does with files, so that its errors are ours. */
+function onFiles(what: string, run: () => void): void {
+  try {
+    run();
+  } catch (cause) {
+    const { errno = 0, syscall = 'open' } = cause as NodeJS.ErrnoException;
+    throw systemError(errno, syscall, what, { cause, ...(errno === -EACCES ? { hint: NEEDS_SYS_ADMIN } : {}) });
+  }
+}
 
 /**
  * Makes the directory of named namespaces a mount that other mount namespaces see changes of, as ip-netns(8) does: without it a
  * name deleted here would stay busy there.
  */
 function shareDirectory(sys: Sys): void {
-  mkdirSync(NETNS_DIRECTORY, { recursive: true, mode: 0o755 });
+  onFiles(`cannot make ${NETNS_DIRECTORY}`, () => mkdirSync(NETNS_DIRECTORY, { recursive: true, mode: 0o755 }));
   const directory = cString(NETNS_DIRECTORY);
   const share = (): number => sys.call('mount', cString(''), directory, cString('none'), MS_SHARED | MS_REC, null);
   let result = share();
@@ -25,7 +35,13 @@ function shareDirectory(sys: Sys): void {
     result = sys.call('mount', directory, directory, cString('none'), MS_BIND | MS_REC, null);
     if (result >= 0) result = share();
   }
-  if (result < 0) throw systemError(result, 'mount', `cannot share ${NETNS_DIRECTORY}`);
+  if (result < 0)
+    throw systemError(
+      result,
+      'mount',
+      `cannot share ${NETNS_DIRECTORY}`,
+      result === -EPERM ? { hint: NEEDS_SYS_ADMIN } : {},
+    );
 }
 
 /**
@@ -36,12 +52,7 @@ function shareDirectory(sys: Sys): void {
 export function createNetns(sys: Sys, name: string): Netns {
   const path = netnsPath(name);
   shareDirectory(sys);
-  try {
-    closeSync(openSync(path, 'wx', 0o444));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-    throw new NetlinkTcError('ERR_EXISTS', `network namespace ${name} exists`, { cause });
-  }
+  onFiles(`cannot name network namespace ${name}`, () => closeSync(openSync(path, 'wx', 0o444)));
   try {
     enterNewNetns(sys, () => {
       const result = sys.call(
@@ -74,6 +85,8 @@ export function createAnonymousNetns(sys: Sys): Netns {
 export function deleteNetns(sys: Sys, name: string): void {
   const path = netnsPath(name);
   const result = sys.call('umount2', cString(path), MNT_DETACH);
+  if (result === -EPERM)
+    throw systemError(result, 'umount2', `cannot delete network namespace ${name}`, { hint: NEEDS_SYS_ADMIN });
   // EINVAL: a file that nothing is mounted on, left by one that died half-way.
   if (result < 0 && result !== -EINVAL) {
     throw systemError(
@@ -83,5 +96,5 @@ export function deleteNetns(sys: Sys, name: string): void {
       result === -ENOENT ? { hint: 'netnsNames() lists those that have names' } : {},
     );
   }
-  unlinkSync(path);
+  onFiles(`cannot delete network namespace ${name}`, () => unlinkSync(path));
 }

@@ -55,7 +55,8 @@ describeWith([root, tool('ip')], 'network namespaces of the kernel', () => {
   });
   const unique = (word: string): string => `nltc-${word}-${process.pid}`;
 
-  test('names made here are those of ip netns, and the other way round', () => {
+  // Making one waits while the kernel takes others' apart.
+  test('names made here are those of ip netns, and the other way round', { timeout: 60_000 }, () => {
     const [ours, theirs] = [unique('ours'), unique('theirs')];
     const before = here();
     const netns = createNetns(sys, ours);

@@ -98,7 +98,7 @@ export interface LinkDataOf {
 /** A link to make. Kinds without a table take their attributes by number, as `data: { unknown: [{ type, data }] }`. */
 export interface LinkSpec<K extends string = string> extends NewLinkOptions {
   readonly kind: K;
-  readonly data?: K extends keyof LinkDataOf ? LinkDataOf[K] : Attributes;
+  readonly data?: K extends keyof LinkDataOf ? LinkDataOf[K] : Attributes | Uint8Array;
   /** The other end of a veth or netkit pair. A veth's cannot be switched on before its own: do that by {@link setLink}. */
   readonly peer?: Omit<NewLinkOptions, 'up'>;
 }

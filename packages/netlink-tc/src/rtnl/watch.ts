@@ -21,6 +21,9 @@ export const RTNLGRP = {
   IPV6_RULE: 19,
 } as const;
 
+/** `NUD_NOARP`. */
+const NOARP = 64;
+
 interface SourceParts<T, H, A> {
   readonly groups: readonly number[];
   readonly format: MessageFormat<H, A>;
@@ -85,16 +88,20 @@ export function addressSource(): MonitorSource<Address> {
   });
 }
 
-/** What to watch for neighbours: each is known by its link and address. */
+/**
+ * What to watch for neighbours: each is known by its link and address. Those that need no resolution (`noarp`: multicast, loopback)
+ * come without a word, and are left out.
+ */
 export function neighbourSource(): MonitorSource<NeighbourEntry> {
+  const list = listNeighbours();
   return source({
     groups: [RTNLGRP.NEIGH],
     format: NEIGHBOUR,
-    list: listNeighbours(),
+    list: { ...list, answer: (messages) => list.answer(messages).filter(({ state }) => state !== 'noarp') },
     put: RTM_NEIGHBOUR.RTM_NEWNEIGH,
     delete: RTM_NEIGHBOUR.RTM_DELNEIGH,
     of: neighbourOf,
-    relevant: ({ family }) => isIp(family),
+    relevant: ({ family, state }) => isIp(family) && state !== NOARP,
     key: ({ device, address }) => `${device} ${address}`,
   });
 }

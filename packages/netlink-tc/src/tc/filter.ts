@@ -46,7 +46,7 @@ export interface FilterSpec<K extends string = string> extends Omit<FilterPlace,
   readonly priority?: number;
   /** The kernel finds one if left out. */
   readonly handle?: number;
-  readonly options?: K extends keyof FilterOptionsOf ? FilterOptionsOf[K] : Attributes;
+  readonly options?: K extends keyof FilterOptionsOf ? FilterOptionsOf[K] : Attributes | Uint8Array;
 }
 
 function networkOrder(value: number): number {

@@ -9,5 +9,6 @@ export * from './options.ts';
 export * from './print.ts';
 export * from './qdisc.ts';
 export { returnsOf, type HelperResult, type Returns } from './returns.ts';
+export * from './watch.ts';
 export { endsHook, filterVerdicts, tcxVerdicts, type Verdict } from './verdict.ts';
 export type { Possible } from './constants.ts';

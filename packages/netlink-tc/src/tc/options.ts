@@ -207,6 +207,7 @@ export const QDISC_OPTIONS: Readonly<Record<string, AttributeKind>> = {
   tbf: a.nest(TBF),
   fq: a.nest(FQ),
   prio: a.structure(PRIO),
+  pfifo_fast: a.structure(PRIO),
   pfifo: a.structure(FIFO),
   bfifo: a.structure(FIFO),
 };

@@ -33,7 +33,7 @@ export interface QdiscSpec<K extends string = string> {
   readonly parent?: Handle;
   /** The kernel finds one if left out. */
   readonly handle?: Handle;
-  readonly options?: K extends keyof QdiscOptionsOf ? QdiscOptionsOf[K] : Attributes;
+  readonly options?: K extends keyof QdiscOptionsOf ? QdiscOptionsOf[K] : Attributes | Uint8Array;
 }
 
 function isIngress(kind: string): boolean {
