@@ -42,6 +42,10 @@ export interface BpfAsmErrorContext {
   readonly line?: number;
   /** Column in the text that was parsed, from 1. */
   readonly column?: number;
+  /** The address that an access was refused at, as the register held it. */
+  readonly address?: bigint;
+  /** Bytes that the access would have read or written. */
+  readonly size?: number;
   /** The place in the author's source that asked for the instruction. */
   readonly source?: SourcePosition;
   /** What to do about it, in one sentence. */
@@ -58,6 +62,8 @@ export class BpfAsmError extends Error {
   readonly byteOffset: number | undefined;
   readonly line: number | undefined;
   readonly column: number | undefined;
+  readonly address: bigint | undefined;
+  readonly size: number | undefined;
   readonly source: SourcePosition | undefined;
   readonly hint: string | undefined;
 
@@ -75,6 +81,8 @@ export class BpfAsmError extends Error {
     this.byteOffset = context.byteOffset;
     this.line = context.line;
     this.column = context.column;
+    this.address = context.address;
+    this.size = context.size;
     this.source = context.source;
     this.hint = context.hint;
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { tempDir } from '../../../../test/support/temp.ts';
+import { describeConformance } from '../../../../test/support/vectors.ts';
 import { assembled, clangObject, COUNT, maps } from '../../test/objects.ts';
 import { writeObject } from '../elf/index.ts';
 import { run } from './run.ts';
@@ -97,6 +98,10 @@ describe('run', () => {
     expect(await call(['run', '--steps', '100', '--json'], '0500ffff00000000')).toMatchObject({ code: 1 });
     const { err } = await call(['run', '--steps', '100', '--json'], '0500ffff00000000');
     expect(JSON.parse(err)).toMatchObject({ error: { code: 'ERR_STEP_LIMIT' } });
+    const outside = await call(['run', '--json', '--mem', 'aabb'], '79100000000000009500000000000000');
+    expect(JSON.parse(outside.err)).toMatchObject({
+      error: { code: 'ERR_TRAP', instruction: 0, size: 8, address: expect.stringMatching(/^0x/) as string },
+    });
   });
 });
 
@@ -198,33 +203,40 @@ describe('help', () => {
   });
 });
 
-describe('plugin', () => {
-  interface Case {
-    readonly name: string;
-    readonly kind: 'positive' | 'negative';
-    readonly mem?: string;
-    readonly insns?: string;
-    readonly result?: string;
-  }
-  const url = new URL('../../../../../shared/vectors/conformance.json', import.meta.url);
-  const cases = (JSON.parse(readFileSync(url, 'utf8')) as Case[]).filter(({ kind }) => kind === 'positive');
-  /** As the suite's runner writes bytes. */
-  const spaced = (hex: string): string => hex.replaceAll(/../g, '$&  ');
+/** As the conformance suite's runner writes bytes. */
+const spaced = (hex: string): string => hex.replaceAll(/../g, '$&  ');
 
-  test('gives the result of every case of the conformance suite', async () => {
+describeConformance('plugin, on the positive cases of the conformance suite', (all) => {
+  const cases = all.filter(({ kind }) => kind === 'positive');
+
+  test('gives the result of each', async () => {
     expect(cases.length).toBeGreaterThan(100);
     for (const { name, insns = '', mem = '', result = '' } of cases) {
       const { code, out } = await call(['plugin', spaced(mem), ''], `${spaced(insns)}\n`);
       expect([name, code, `0x${out}`]).toEqual([name, 0, `0x${BigInt(result).toString(16)}\n`]);
     }
   });
+});
 
+describe('plugin', () => {
   test('as a process, with and without memory', () => {
-    const withMemory = cases.find(({ mem }) => mem !== undefined && mem !== '') as Case;
-    const { insns = '', mem = '', result = '' } = withMemory;
-    expect(spawn(['plugin', spaced(mem), ''], spaced(insns)).out).toBe(`${BigInt(result).toString(16)}\n`);
+    const first = spaced('71100000000000009500000000000000');
+    expect(spawn(['plugin', spaced('2aff'), ''], first).out).toBe('2a\n');
     expect(spawn(['plugin'], RETURN_42).out).toBe('2a\n');
     expect(spawn(['plugin', '', '--jit --debug'], RETURN_42).out).toBe('2a\n');
+  });
+
+  test.each([
+    ['no program', ['plugin'], ''],
+    ['half a byte of memory', ['plugin', 'abc'], RETURN_42],
+    ['half a byte of program', ['plugin'], `${RETURN_42}0`],
+    ['a program that is no hexadecimal', ['plugin'], 'exit'],
+  ] as [string, string[], string][])('%s is a failure with words', async (_, args, input) => {
+    expect(await call(args, input)).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^bpf-asm: ./) as string,
+    });
   });
 
   test('takes an object file in hexadecimal', async () => {

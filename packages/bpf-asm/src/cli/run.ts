@@ -70,6 +70,7 @@ function errorJson(error: unknown, usage: boolean): Readonly<Record<string, unkn
   const code = usage ? 'ERR_USAGE' : codeOf(error) || 'ERR_FAILED';
   const [file, inner] = error instanceof InputError ? [error.file, error.cause] : [undefined, error];
   if (!isBpfAsmError(inner)) return { code, message };
-  const { line, column, instruction, field, byteOffset, hint } = inner;
-  return { code: inner.code, message, file, line, column, instruction, field, byteOffset, hint };
+  const { line, column, instruction, field, byteOffset, size, hint } = inner;
+  const address = inner.address === undefined ? undefined : `0x${inner.address.toString(16)}`;
+  return { code: inner.code, message, file, line, column, instruction, field, byteOffset, address, size, hint };
 }

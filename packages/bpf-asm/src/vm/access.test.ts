@@ -55,6 +55,21 @@ describe('loads', () => {
   });
 });
 
+it('a refused access names the instruction, the address and the size', () => {
+  const refusal = (instructions: readonly Instruction[]): unknown => {
+    try {
+      return new Vm([...instructions, exit()]).run({ memory: new Uint8Array(SIZE) });
+    } catch (error) {
+      return error;
+    }
+  };
+  const null8 = refusal([mov64('r2', 0x10), ldxdw('r0', 'r2', 8)]);
+  expect(null8).toMatchObject({ code: 'ERR_TRAP', instruction: 1, address: 0x18n, size: 8 });
+  const beyond = refusal([{ kind: 'store', type: 'u32', dst: 'r1', offset: SIZE - 2, src: 1 }]);
+  expect(beyond).toMatchObject({ code: 'ERR_TRAP', instruction: 0, size: 4 });
+  expect(Number((beyond as { address: bigint }).address & 0xffff_ffffn)).toBe(SIZE - 2);
+});
+
 describe('stores', () => {
   it.each(['u8', 'u16', 'u32', 'u64'] as StoreType[])(
     '%s writes what a DataView writes, and nothing outside',

@@ -1,4 +1,4 @@
-import { BpfAsmError } from '../error.ts';
+import { BpfAsmError, type BpfAsmErrorCode, type BpfAsmErrorContext } from '../error.ts';
 import type { Instruction } from '../isa/index.ts';
 import { load, store } from './access.ts';
 import { alu32 } from './alu32.ts';
@@ -112,13 +112,18 @@ export class Machine extends Registers {
   }
 
   /** Makes the error that says why the instruction that runs cannot. */
-  trap(what: string, hint?: string, code: 'ERR_TRAP' | 'ERR_STEP_LIMIT' = 'ERR_TRAP'): BpfAsmError {
+  trap(what: string, hint?: string, access: Pick<BpfAsmErrorContext, 'address' | 'size'> = {}): BpfAsmError {
+    return this.#error('ERR_TRAP', what, hint, access);
+  }
+
+  #error(code: BpfAsmErrorCode, what: string, hint?: string, access: BpfAsmErrorContext = {}): BpfAsmError {
     const instruction = this.#code?.instructions[this.#pc];
     return new BpfAsmError(
       code,
       `${instruction === undefined ? 'end of the program' : describeInstruction(instruction)}: ${what}`,
       {
         instruction: this.#pc,
+        ...access,
         ...(instruction?.source === undefined ? {} : { source: instruction.source }),
         ...(hint === undefined ? {} : { hint }),
       },
@@ -299,11 +304,8 @@ export class Machine extends Registers {
   #tick(pc: number): void {
     this.#pc = pc;
     if (this.#granted >= this.#stepLimit) {
-      throw this.trap(
-        `${this.#stepLimit} steps are used up`,
-        'set the option stepLimit if it needs more',
-        'ERR_STEP_LIMIT',
-      );
+      const hint = 'set the option stepLimit if it needs more';
+      throw this.#error('ERR_STEP_LIMIT', `${this.#stepLimit} steps are used up`, hint);
     }
     this.#granted++;
     this.#countdown = 0;

@@ -1,4 +1,4 @@
-import type { BpfAsmError } from '../error.ts';
+import type { BpfAsmError, BpfAsmErrorContext } from '../error.ts';
 import type { HelperResult } from './helper.ts';
 import { Memory } from './memory.ts';
 import type { Region, RegisterWriter } from './region.ts';
@@ -21,7 +21,7 @@ export abstract class Registers implements RegisterWriter {
   }
 
   /** Makes the error that says why the instruction that runs cannot. */
-  abstract trap(what: string, hint?: string): BpfAsmError;
+  abstract trap(what: string, hint?: string, access?: Pick<BpfAsmErrorContext, 'address' | 'size'>): BpfAsmError;
 
   /** Low word of a register, signed. */
   s32(register: number): number {
@@ -102,17 +102,18 @@ export abstract class Registers implements RegisterWriter {
   protected outside(verb: 'read' | 'write', register: number, offset: number, size: number): BpfAsmError {
     const address = BigInt.asUintN(64, this.u64(register) + BigInt(offset));
     const bytes = `${verb}s ${size} byte${size === 1 ? '' : 's'} at 0x${address.toString(16).padStart(16, '0')}`;
+    const trap = (what: string, hint?: string): BpfAsmError => this.trap(what, hint, { address, size });
     // A pointer that was moved before the beginning of its region has borrowed one from the region's number.
     const region = this.memory.regions[this.high(register) + (this.s32(register) < 0 ? 1 : 0)];
     const at = this.s32(register) + offset;
-    if (region === undefined || region.id === 0) return this.trap(`${bytes}, which is no address`, 'null, or a number');
+    if (region === undefined || region.id === 0) return trap(`${bytes}, which is no address`, 'null, or a number');
     if (region.fields !== undefined) {
-      return this.trap(`${bytes}: ${region.name} has no such field to ${verb} at byte ${at}`);
+      return trap(`${bytes}: ${region.name} has no such field to ${verb} at byte ${at}`);
     }
     if (verb === 'write' && at >= region.start && at + size <= region.end) {
-      return this.trap(`${bytes}: ${region.name} is read-only`);
+      return trap(`${bytes}: ${region.name} is read-only`);
     }
     const length = region.end - region.start;
-    return this.trap(`${bytes}: byte ${at - region.start} of ${region.name}, which has ${length}`);
+    return trap(`${bytes}: byte ${at - region.start} of ${region.name}, which has ${length}`);
   }
 }
