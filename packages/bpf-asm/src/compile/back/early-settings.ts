@@ -9,6 +9,8 @@ import { machinePredecessors, tidy } from './machine-graph.ts';
  */
 export function setBeforeBranch(fn: MachineFunction): void {
   const predecessors = machinePredecessors(fn);
+  // What is set early is not needed on the other side, so that this stays right.
+  const live = liveOut(fn);
   for (const block of fn.blocks) {
     const { terminator } = block;
     if (terminator.kind !== 'branch') continue;
@@ -18,7 +20,7 @@ export function setBeforeBranch(fn: MachineFunction): void {
       const setting = settingOf(side);
       if (setting === undefined || (predecessors.get(side)?.length ?? 0) !== 1 || side === other) continue;
       if (terminator.a === setting.dst || terminator.b === setting.dst) continue;
-      if (neededAtHead(fn, other, setting.dst)) continue;
+      if (neededAtHead(other, setting.dst, live)) continue;
       block.instructions.push(setting);
       skip(terminator, side);
       break;
@@ -42,7 +44,7 @@ function skip(branch: MachineBranch, side: MachineBlock): void {
 }
 
 /** Tells whether what a register holds at the head of a block is still needed. */
-function neededAtHead(fn: MachineFunction, block: MachineBlock, reg: Reg): boolean {
+function neededAtHead(block: MachineBlock, reg: Reg, live: ReadonlyMap<MachineBlock, ReadonlySet<Reg>>): boolean {
   for (const m of block.instructions) {
     let [read, written] = [false, false];
     eachUse(m, (used) => {
@@ -57,5 +59,5 @@ function neededAtHead(fn: MachineFunction, block: MachineBlock, reg: Reg): boole
   const { terminator } = block;
   if (terminator.kind === 'exit') return reg === 0;
   if (terminator.kind === 'branch' && (terminator.a === reg || terminator.b === reg)) return true;
-  return liveOut(fn).get(block)?.has(reg) === true;
+  return live.get(block)?.has(reg) === true;
 }

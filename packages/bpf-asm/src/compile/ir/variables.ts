@@ -5,6 +5,14 @@ export interface IrVariable {
   readonly id: number;
 }
 
+/** A phi that does not have its inputs yet. */
+interface Unfinished {
+  readonly variable: IrVariable;
+  readonly phi: IrPhi;
+  readonly block: IrBlock;
+  readonly unset: () => Error;
+}
+
 /** Turns variables into values while the graph is being built (Braun and others, "Simple and Efficient Construction of SSA Form", 2013). */
 export class SsaVariables {
   /** Phis that turned out to be needless, with what stands for them. */
@@ -14,7 +22,9 @@ export class SsaVariables {
   readonly #predecessors = new Map<IrBlock, IrBlock[]>();
   readonly #sealed = new Set<IrBlock>();
   /** Phis of blocks that are not sealed: their inputs are not all known. */
-  readonly #waiting = new Map<IrBlock, { variable: IrVariable; phi: IrPhi; unset: () => Error }[]>();
+  readonly #waiting = new Map<IrBlock, Unfinished[]>();
+  /** Phis that get their inputs next. A list and no recursion, however long the function is. */
+  #unfinished: Unfinished[] = [];
 
   constructor(fn: IrFunction) {
     this.#fn = fn;
@@ -41,8 +51,9 @@ export class SsaVariables {
   seal(block: IrBlock): void {
     if (this.#sealed.has(block)) return;
     this.#sealed.add(block);
-    for (const { variable, phi, unset } of this.#waiting.get(block) ?? []) this.#complete(variable, phi, block, unset);
+    this.#unfinished.push(...(this.#waiting.get(block) ?? []));
     this.#waiting.delete(block);
+    this.#complete();
   }
 
   /** Changes a variable at the end of a block, as far as it is built. */
@@ -54,27 +65,33 @@ export class SsaVariables {
 
   /** The value of a variable at the end of a block. @throws what `unset` makes, when a path does not set it. */
   get(variable: IrVariable, block: IrBlock, unset: () => Error): IrValue {
-    const known = this.#values.get(variable)?.get(block);
-    if (known !== undefined) return this.#resolve(known);
-    const predecessors = this.#predecessors.get(block) ?? [];
-    let value: IrValue;
-    if (!this.#sealed.has(block)) {
-      const phi = this.#phi(block);
-      const waiting = this.#waiting.get(block) ?? [];
-      waiting.push({ variable, phi, unset });
-      this.#waiting.set(block, waiting);
+    const value = this.#lookUp(variable, block, unset);
+    this.#complete();
+    return this.#resolve(value);
+  }
+
+  #lookUp(variable: IrVariable, from: IrBlock, unset: () => Error): IrValue {
+    const passed: IrBlock[] = [];
+    let block = from;
+    let value = this.#values.get(variable)?.get(block);
+    while (value === undefined) {
+      passed.push(block);
+      const [first, second] = this.#predecessors.get(block) ?? [];
+      if (this.#sealed.has(block) && second === undefined) {
+        if (first === undefined) throw unset();
+        block = first;
+        value = this.#values.get(variable)?.get(block);
+        continue;
+      }
+      const phi: IrPhi = { op: 'phi', id: this.#fn.newId(), inputs: [] };
+      block.phis.push(phi);
+      const unfinished = { variable, phi, block, unset };
+      if (this.#sealed.has(block)) this.#unfinished.push(unfinished);
+      else this.#waiting.set(block, [...(this.#waiting.get(block) ?? []), unfinished]);
       value = phi;
-    } else if (predecessors.length === 0) {
-      throw unset();
-    } else if (predecessors.length === 1) {
-      value = this.get(variable, predecessors[0] as IrBlock, unset);
-    } else {
-      const phi = this.#phi(block);
-      this.set(variable, block, phi);
-      value = this.#complete(variable, phi, block, unset);
     }
-    this.set(variable, block, value);
-    return value;
+    for (const at of passed) this.set(variable, at, value);
+    return this.#resolve(value);
   }
 
   /** Checks that all is known. @throws what `open` makes, when a block with phis is not sealed. */
@@ -82,32 +99,31 @@ export class SsaVariables {
     if (this.#waiting.size > 0) throw open();
   }
 
-  #phi(block: IrBlock): IrPhi {
-    const phi: IrPhi = { op: 'phi', id: this.#fn.newId(), inputs: [] };
-    block.phis.push(phi);
-    return phi;
-  }
-
-  #complete(variable: IrVariable, phi: IrPhi, block: IrBlock, unset: () => Error): IrValue {
-    for (const predecessor of this.#predecessors.get(block) ?? []) {
-      phi.inputs.push({ block: predecessor, value: this.get(variable, predecessor, unset) });
+  #complete(): void {
+    const complete: Unfinished[] = [];
+    for (let next = this.#unfinished.pop(); next !== undefined; next = this.#unfinished.pop()) {
+      const { variable, phi, block, unset } = next;
+      for (const predecessor of this.#predecessors.get(block) ?? []) {
+        phi.inputs.push({ block: predecessor, value: this.#lookUp(variable, predecessor, unset) });
+      }
+      complete.push(next);
     }
-    return this.#simplify(phi, block);
+    // The last ones stand before the first ones, which may turn out to be needless with them.
+    for (const { phi, block } of complete.toReversed()) this.#simplify(phi, block);
   }
 
   /** A phi whose inputs are all one value, or itself, is that value. */
-  #simplify(phi: IrPhi, block: IrBlock): IrValue {
+  #simplify(phi: IrPhi, block: IrBlock): void {
     let only: IrValue | undefined;
     for (const { value } of phi.inputs) {
       const input = this.#resolve(value);
       if (input === phi || input === only) continue;
-      if (only !== undefined) return phi;
+      if (only !== undefined) return;
       only = input;
     }
-    if (only === undefined) return phi;
+    if (only === undefined) return;
     this.replaced.set(phi, only);
     block.phis = block.phis.filter((other) => other !== phi);
-    return only;
   }
 
   #resolve(value: IrValue): IrValue {

@@ -66,13 +66,16 @@ function dropTrivialPhis(fn: IrFunction): boolean {
 function threadJumps(fn: IrFunction): boolean {
   let changed = false;
   const predecessors = predecessorsOf(fn);
+  let uses = countUses(fn);
   for (const block of fn.blocks) {
     const { terminator } = block;
-    if (terminator.op !== 'branch' || block.instructions.length > 0 || !staysLocal(fn, block)) continue;
+    if (terminator.op !== 'branch' || block.instructions.length > 0 || !staysLocal(block, uses)) continue;
     for (const predecessor of predecessors.get(block) ?? []) {
       if (predecessor === block || !successorsOf(predecessor.terminator).includes(block)) continue;
       const to = decided(terminator, block, predecessor);
-      if (to !== undefined && to !== block && redirect(predecessor, block, to)) changed = true;
+      if (to === undefined || to === block || !redirect(predecessor, block, to)) continue;
+      uses = countUses(fn);
+      changed = true;
     }
   }
   if (changed) removeUnreachable(fn);
@@ -80,9 +83,7 @@ function threadJumps(fn: IrFunction): boolean {
 }
 
 /** Tells whether a block's phis are used by its own branch and by the phis of its successors only. */
-function staysLocal(fn: IrFunction, block: IrBlock): boolean {
-  if (block.phis.length === 0) return true;
-  const uses = countUses(fn);
+function staysLocal(block: IrBlock, uses: ReadonlyMap<IrValue, number>): boolean {
   const { terminator } = block;
   return block.phis.every((phi) => {
     let here = 0;
@@ -157,13 +158,18 @@ function splitReturns(fn: IrFunction): boolean {
 /** Blocks without instructions that lead to one other: their predecessors go there. */
 function skipEmpty(fn: IrFunction): boolean {
   let changed = false;
+  let [predecessors, uses] = [predecessorsOf(fn), countUses(fn)];
   for (const block of fn.blocks) {
     const { terminator } = block;
     if (block === fn.blocks[0] || terminator.op !== 'jump' || block.instructions.length > 0) continue;
-    if (terminator.to === block || !staysLocal(fn, block)) continue;
-    for (const predecessor of predecessorsOf(fn).get(block) ?? []) {
-      if (redirect(predecessor, block, terminator.to)) changed = true;
+    if (terminator.to === block || !staysLocal(block, uses)) continue;
+    let skipped = false;
+    for (const predecessor of predecessors.get(block) ?? []) {
+      if (redirect(predecessor, block, terminator.to)) skipped = true;
     }
+    if (!skipped) continue;
+    changed = true;
+    [predecessors, uses] = [predecessorsOf(fn), countUses(fn)];
   }
   return changed;
 }
