@@ -1,0 +1,84 @@
+/**
+ * The closed list of error codes of this package. Codes are stable: one is added when a new kind of failure appears, none is
+ * renamed or reused. What the kernel refuses for reasons of its own stays the `NetlinkTcError` that it is.
+ */
+export const AMBIENT_REDIRECT_ERROR_CODES = [
+  /** A value that the caller gave is of the wrong shape or range; nothing was changed. */
+  'ERR_INVALID_ARGUMENT',
+  /** The network namespace is not there (any more). */
+  'ERR_NETNS_GONE',
+  /** What was given as a pod's network namespace is the host's own. */
+  'ERR_HOST_NETNS',
+  /** No such interface, or none at all that could be the pod's. */
+  'ERR_INTERFACE_NOT_FOUND',
+  /** The interface is neither a veth nor a netkit. */
+  'ERR_NOT_A_VETH',
+  /** The other end of the pair is not where it is looked for. */
+  'ERR_PEER_ELSEWHERE',
+  /** Several interfaces could be the pod's. */
+  'ERR_AMBIGUOUS_INTERFACE',
+  /** The interface does not have the address. */
+  'ERR_ADDRESS_NOT_ON_INTERFACE',
+  /** The address belongs to another pod of the node. */
+  'ERR_ADDRESS_OF_ANOTHER_POD',
+  /** Something of the node is in the way that is not ours to change. */
+  'ERR_CONFLICT',
+] as const;
+
+/** One of {@link AMBIENT_REDIRECT_ERROR_CODES}. */
+export type AmbientRedirectErrorCode = (typeof AMBIENT_REDIRECT_ERROR_CODES)[number];
+
+/** What an error knows besides its code and message. Every field is present only where it means something. */
+export interface AmbientRedirectErrorContext {
+  /** The interface that it is about. */
+  readonly interface?: string;
+  /** The address that it is about. */
+  readonly address?: string;
+  /** What could have been meant. */
+  readonly candidates?: readonly string[];
+  /** What to do about it, in one sentence. */
+  readonly hint?: string;
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+}
+
+/** The one error class of this package. Tell it by {@link isAmbientRedirectError}: two copies of the class can meet in one process. */
+export class AmbientRedirectError extends Error {
+  readonly code: AmbientRedirectErrorCode;
+  readonly interface: string | undefined;
+  readonly address: string | undefined;
+  readonly candidates: readonly string[] | undefined;
+  readonly hint: string | undefined;
+
+  /**
+   * @param code what kind of failure it is
+   * @param message what is wrong; the hint is appended
+   * @param context what it is about, and what to do
+   */
+  constructor(code: AmbientRedirectErrorCode, message: string, context: AmbientRedirectErrorContext = {}) {
+    const { address, candidates, hint, cause } = context;
+    super(`${message}${hint === undefined ? '' : `; ${hint}`}`, cause === undefined ? undefined : { cause });
+    this.name = 'AmbientRedirectError';
+    this.code = code;
+    this.interface = context.interface;
+    this.address = address;
+    this.candidates = candidates;
+    this.hint = hint;
+  }
+}
+
+/**
+ * Tells whether `error` is an {@link AmbientRedirectError}, of this copy of the package or another.
+ * @param error anything that was thrown
+ * @param code if given, the error must also carry this code
+ */
+export function isAmbientRedirectError(error: unknown, code?: AmbientRedirectErrorCode): error is AmbientRedirectError {
+  return (
+    error instanceof Error &&
+    error.name === 'AmbientRedirectError' &&
+    'code' in error &&
+    (code === undefined
+      ? (AMBIENT_REDIRECT_ERROR_CODES as readonly unknown[]).includes(error.code)
+      : error.code === code)
+  );
+}

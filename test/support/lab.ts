@@ -1,0 +1,150 @@
+/**
+ * A node with pods and a proxy, in network namespaces without names: nothing is left of it when its process ends, however it ends.
+ */
+import { addAddress, addLink, addRoute, IFA_F, setLink, type Request, type Sys } from 'netlink-tc';
+import { LabHost } from './lab-host.ts';
+
+/** What every pod sends its packets to: the address that all host-side interfaces have. */
+export const GATEWAY = { ipv4: '10.244.7.1', ipv6: 'fe80::1' } as const;
+
+/** The pods' addresses. */
+export const POD_CIDR = { ipv4: '10.244.7.0/24', ipv6: 'fd00:7::/64' } as const;
+
+/** Index of `eth0` in every namespace but the node's: the same number in several namespaces, as on any real node. */
+const ETH0 = 2;
+
+// prettier-ignore
+const MEMBERS = {
+  client:   { ipv4: '10.244.7.5', ipv6: 'fd00:7::5', hostInterface: 'v-client',   hostIndex: 11 },
+  server:   { ipv4: '10.244.7.6', ipv6: 'fd00:7::6', hostInterface: 'v-server',   hostIndex: 12 },
+  proxy:    { ipv4: '10.244.7.7', ipv6: 'fd00:7::7', hostInterface: 'v-proxy',    hostIndex: 13 },
+  outsider: { ipv4: '10.244.7.9', ipv6: 'fd00:7::9', hostInterface: 'v-outsider', hostIndex: 14 },
+  outside:  { ipv4: '172.30.0.1', ipv6: 'fd00:30::1', hostInterface: 'eth0',      hostIndex: 15 },
+  node:     { ipv4: '172.30.0.2', ipv6: 'fd00:30::2', hostInterface: '',          hostIndex: 0 },
+} as const;
+const PODS = ['client', 'server', 'proxy', 'outsider'] as const;
+
+/** Options of {@link createLab}. */
+export interface LabOptions {
+  /** Reverse path filter of the node: 0 off (the default), 1 strict. */
+  readonly rpFilter?: 0 | 1;
+}
+
+/** A node, what runs on it, and a host beyond it. */
+export interface Lab extends AsyncDisposable {
+  /** The node: it forwards between its pods and `outside`, which is behind its `eth0`. */
+  readonly node: LabHost;
+  /** Two pods of the mesh. */
+  readonly client: LabHost;
+  readonly server: LabHost;
+  /** A pod that is not of the mesh. */
+  readonly outsider: LabHost;
+  /** The pod of the proxy. */
+  readonly proxy: LabHost;
+  /** A host of another network. */
+  readonly outside: LabHost;
+  /** Takes all of it away, processes first. */
+  close(): Promise<void>;
+}
+
+function settings(host: LabHost, { rpFilter = 0 }: LabOptions): void {
+  // A new namespace takes over settings of the first one: say what counts here.
+  const forwarding = host.name === 'node' ? '1' : '0';
+  host.sysctl('ipv4/conf/all/forwarding', forwarding);
+  host.sysctl('ipv6/conf/all/forwarding', forwarding);
+  for (const which of ['all', 'default']) {
+    host.sysctl(`ipv4/conf/${which}/rp_filter`, String(host.name === 'node' ? rpFilter : 0));
+    // Addresses are good at once.
+    host.sysctl(`ipv6/conf/${which}/accept_dad`, '0');
+  }
+}
+
+/** What goes on inside a pod, as kind's ptp plugin lays it: everything by way of the gateway. */
+function podSide({ ipv4, ipv6 }: LabHost): Request[] {
+  return [
+    setLink('lo', { up: true }),
+    setLink('eth0', { up: true }),
+    addAddress({ device: ETH0, address: `${ipv4}/24`, flags: IFA_F.NOPREFIXROUTE }),
+    addAddress({ device: ETH0, address: `${ipv6}/64`, flags: IFA_F.NOPREFIXROUTE | IFA_F.NODAD }),
+    addRoute({ destination: GATEWAY.ipv4, device: ETH0, scope: 'link', preferredSource: ipv4 }),
+    addRoute({ destination: POD_CIDR.ipv4, gateway: GATEWAY.ipv4, device: ETH0, preferredSource: ipv4 }),
+    addRoute({ destination: 'default', gateway: GATEWAY.ipv4, device: ETH0 }),
+    addRoute({ destination: 'default', gateway: GATEWAY.ipv6, device: ETH0 }),
+  ];
+}
+
+/** What goes on at the node's end of a pod's pair. */
+function nodeSide({ ipv4, ipv6, hostIndex: device }: LabHost): Request[] {
+  return [
+    addAddress({ device, address: GATEWAY.ipv4, scope: 'global' }),
+    addAddress({ device, address: `${GATEWAY.ipv6}/64`, scope: 'link', flags: IFA_F.NODAD }),
+    addRoute({ destination: ipv4, device, scope: 'link' }),
+    addRoute({ destination: ipv6, device }),
+  ];
+}
+
+/**
+ * Makes a lab. Close it, or leave its scope by `await using`.
+ * @example
+ * ```ts
+ * await using lab = await createLab(sys);
+ * await lab.server.serveHttp();
+ * (await lab.client.get(lab.server.ipv6)).client; // the client's own address
+ * ```
+ */
+export async function createLab(sys: Sys, options: LabOptions = {}): Promise<Lab> {
+  const hosts: LabHost[] = [];
+  const host = (name: keyof typeof MEMBERS): LabHost => {
+    const made = new LabHost(sys, { name, ...MEMBERS[name] });
+    hosts.push(made);
+    settings(made, options);
+    return made;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all(hosts.map((each) => each.close()));
+  };
+  try {
+    const [node, outside, client, server, proxy, outsider] = [
+      host('node'),
+      host('outside'),
+      host('client'),
+      host('server'),
+      host('proxy'),
+      host('outsider'),
+    ];
+    const lab: Lab = { node, outside, client, server, proxy, outsider, close, [Symbol.asyncDispose]: close };
+    const pods = PODS.map((name) => lab[name]);
+    await node.socket.batch([
+      setLink('lo', { up: true }),
+      ...[...pods, outside].map(({ hostInterface, hostIndex, netns: { fd } }) =>
+        addLink({
+          kind: 'veth',
+          name: hostInterface,
+          index: hostIndex,
+          up: true,
+          peer: { name: 'eth0', index: ETH0, netns: { fd } },
+        }),
+      ),
+    ]);
+    for (const pod of pods) await pod.socket.batch(podSide(pod));
+    await outside.socket.batch([
+      setLink('lo', { up: true }),
+      setLink('eth0', { up: true }),
+      addAddress({ device: ETH0, address: `${outside.ipv4}/24` }),
+      addAddress({ device: ETH0, address: `${outside.ipv6}/64`, flags: IFA_F.NODAD }),
+      addRoute({ destination: POD_CIDR.ipv4, gateway: node.ipv4 }),
+      addRoute({ destination: POD_CIDR.ipv6, gateway: node.ipv6 }),
+    ]);
+    await node.socket.batch([
+      ...pods.flatMap(nodeSide),
+      addAddress({ device: outside.hostIndex, address: `${node.ipv4}/24` }),
+      addAddress({ device: outside.hostIndex, address: `${node.ipv6}/64`, flags: IFA_F.NODAD }),
+      addRoute({ destination: 'default', gateway: outside.ipv4 }),
+      addRoute({ destination: 'default', gateway: outside.ipv6 }),
+    ]);
+    return lab;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
