@@ -16,5 +16,5 @@ for (;;) {
     await new Promise(setImmediate);
   }
   await Promise.allSettled(socket.send(Array.from({ length: 8 }, (_, n) => deleteLink(`churn${n}`))));
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  await new Promise((resolve) => setTimeout(resolve, 500));
 }

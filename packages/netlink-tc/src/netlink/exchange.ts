@@ -89,7 +89,7 @@ export class Exchange<T = unknown> {
     if (type === NLMSG.ERROR || type === NLMSG.DONE) return this.#end(raw, port);
     if (this.#settled || this.#error !== undefined) return OPEN;
     try {
-      const message = readMessage(this.request.format, raw);
+      const message = readMessage(this.request.format, raw, this.request.brief);
       debug?.(describeMessage('<', this.request.format, message, this.sequence));
       this.#messages.push(message);
     } catch (error) {

@@ -103,8 +103,14 @@ export function text(max: number): AttributeKind<string> {
       writer.u8(0);
     },
     read(data: Uint8Array): string {
-      const end = data.indexOf(0);
-      return decoder.decode(end < 0 ? data : data.subarray(0, end));
+      // Names are short and nearly always ASCII: a decoder takes longer to begin than to read them so.
+      let out = '';
+      for (const byte of data) {
+        if (byte === 0) return out;
+        if (byte > 0x7f) return decoder.decode(data.subarray(0, data.includes(0) ? data.indexOf(0) : data.length));
+        out += String.fromCharCode(byte);
+      }
+      return out;
     },
   };
 }
@@ -143,8 +149,12 @@ export function structure<Out, In>(layout: Layout<Out, In>): AttributeKind<Out &
 const IP_LAYOUTS: Readonly<Record<number, Layout<string, string | Uint8Array>>> = { 4: ipv4Address, 16: ipv6Address };
 const LONGEST_ADDRESS = 32;
 
+const PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 function digits(data: Uint8Array, separator: string): string {
-  return Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join(separator);
+  let out = '';
+  for (let i = 0; i < data.length; i += 1) out += `${i === 0 ? '' : separator}${PAIRS[data[i] ?? 0]}`;
+  return out;
 }
 
 function fromDigits(writer: MessageWriter, pairs: readonly string[]): void {

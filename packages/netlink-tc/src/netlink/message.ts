@@ -133,16 +133,21 @@ export function* walkMessages(datagram: Uint8Array): Generator<RawMessage> {
 
 /**
  * Reads the payload of a message by its format.
+ * @param brief leaves out attributes that the format does not name
  * @throws NetlinkTcError `ERR_PROTOCOL` when it is shorter than the fixed struct, or an attribute is malformed
  */
-export function readMessage<H, A extends Attributes>(format: MessageFormat<H, A>, raw: RawMessage): Message<H, A> {
+export function readMessage<H, A extends Attributes>(
+  format: MessageFormat<H, A>,
+  raw: RawMessage,
+  brief = false,
+): Message<H, A> {
   const { header: layout, policy } = format;
   const { type, flags } = raw.header;
   if (raw.payload.length < layout.size) {
     throw malformed(`${raw.payload.length} bytes are too few for a ${format.noun}, which has ${layout.size}`);
   }
   const attributes = raw.payload.subarray(Math.min((layout.size + 3) & ~3, raw.payload.length));
-  return { type, flags, header: layout.read(raw.payload, 0), attributes: readAttributes(policy, attributes) };
+  return { type, flags, header: layout.read(raw.payload, 0), attributes: readAttributes(policy, attributes, brief) };
 }
 
 /** The name of a message type: `RTM_NEWLINK`, or its number where the format does not name it. */

@@ -148,15 +148,8 @@ export interface RawAttribute {
  * @throws NetlinkTcError `ERR_PROTOCOL` for a length that is too small, or leads past the end
  */
 export function* walkAttributes(bytes: Uint8Array): Generator<RawAttribute> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let offset = 0;
-  while (offset < bytes.length) {
-    const left = bytes.length - offset;
-    if (left < ATTRIBUTE_HEADER) throw malformed(`${left} bytes are left after the last attribute`);
-    const length = view.getUint16(offset, LITTLE_ENDIAN);
-    if (length < ATTRIBUTE_HEADER || length > left)
-      throw malformed(`an attribute of ${length} bytes has room for ${left}`);
-    const raw = view.getUint16(offset + 2, LITTLE_ENDIAN);
+  for (let offset = 0; offset < bytes.length;) {
+    const [length, raw] = attributeHeader(bytes, offset);
     const data = bytes.subarray(offset + ATTRIBUTE_HEADER, offset + length);
     yield { type: raw & TYPE_MASK, nested: (raw & NESTED) !== 0, offset, data };
     // The padding after the last one may be missing.
@@ -167,29 +160,53 @@ export function* walkAttributes(bytes: Uint8Array): Generator<RawAttribute> {
 /**
  * Reads attributes by their table. Those it does not name are kept under `unknown`; of those that stand several times without
  * being made for it, the last counts, as in the kernel.
+ * @param brief leaves out what the table does not name, for those who will not look at it
  * @throws NetlinkTcError `ERR_PROTOCOL` for lengths that lie, and payloads shorter or longer than their kind allows
  */
-export function readAttributes<A extends Attributes>(table: Policy<A>, bytes: Uint8Array): A {
+export function readAttributes<A extends Attributes>(table: Policy<A>, bytes: Uint8Array, brief = false): A {
   const values: Record<string, unknown> = {};
   let unknown: UnknownAttribute[] | undefined;
-  for (const { type, nested, data } of walkAttributes(bytes)) {
+  const end = bytes.length;
+  // Lists of thousands come through here: no generator, and no view for what nobody reads.
+  for (let offset = 0; offset < end;) {
+    const [length, raw] = attributeHeader(bytes, offset);
+    const start = offset + ATTRIBUTE_HEADER;
+    const stop = offset + length;
+    offset = (stop + 3) & ~3;
+    const type = raw & TYPE_MASK;
     const row = table.byType.get(type);
     if (row === undefined) {
-      (unknown ??= []).push(nested ? { type, data: data.slice(), nested } : { type, data: data.slice() });
+      if (brief) continue;
+      const data = bytes.slice(start, stop);
+      (unknown ??= []).push((raw & NESTED) === 0 ? { type, data } : { type, data, nested: true });
       continue;
     }
     const { key, attribute } = row;
     const { kind, name } = attribute;
-    if (data.length < kind.min || data.length > kind.max) {
-      throw malformed(`${name} has ${data.length} bytes, and must be ${kind.label}`);
-    }
-    const value = kind.read(data, values);
+    const size = stop - start;
+    if (size < kind.min || size > kind.max) throw malformed(`${name} has ${size} bytes, and must be ${kind.label}`);
+    const value = kind.read(bytes.subarray(start, stop), values);
     if (kind.repeated !== true) values[key] = value;
     else if (Array.isArray(values[key])) values[key].push(value);
     else values[key] = [value];
   }
   if (unknown !== undefined) values['unknown'] = unknown;
   return values as A;
+}
+
+/** Length and type of the attribute at an offset, checked against what is there. */
+function attributeHeader(bytes: Uint8Array, offset: number): readonly [length: number, type: number] {
+  const left = bytes.length - offset;
+  if (left < ATTRIBUTE_HEADER) throw malformed(`${left} bytes are left after the last attribute`);
+  const length = word(bytes, offset);
+  if (length < ATTRIBUTE_HEADER || length > left)
+    throw malformed(`an attribute of ${length} bytes has room for ${left}`);
+  return [length, word(bytes, offset + 2)];
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  const [low = 0, high = 0] = LITTLE_ENDIAN ? [bytes[at], bytes[at + 1]] : [bytes[at + 1], bytes[at]];
+  return low | (high << 8);
 }
 
 /** The error for bytes that break the protocol. */

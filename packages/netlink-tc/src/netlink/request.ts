@@ -10,6 +10,8 @@ export interface Request<T = unknown> extends MessageSpec {
   readonly what: string;
   /** Whether it is a dump: an answer of many messages, which changes elsewhere may interrupt. */
   readonly dump: boolean;
+  /** Whether the answer needs only attributes that the format names: others are then not read. */
+  readonly brief?: boolean;
   /** Makes the answer of the messages that came. */
   answer(messages: readonly Message[]): T;
 }
@@ -23,6 +25,8 @@ export interface RequestParts<H, A, T> {
   readonly flags?: number;
   readonly header?: Partial<H>;
   readonly attributes?: A;
+  /** As in {@link Request}. */
+  readonly brief?: boolean;
   readonly answer: (messages: readonly Message<H, A>[]) => T;
 }
 

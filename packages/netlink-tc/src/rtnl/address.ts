@@ -143,6 +143,7 @@ export function deleteAddress(spec: Pick<AddressSpec, 'device' | 'address' | 'pe
 export function listAddresses(filter: { readonly device?: number; readonly family?: Family } = {}): Request<Address[]> {
   return dumpRequest({
     what: 'list addresses',
+    brief: true,
     format: ADDRESS,
     type: RTM_ADDRESS.RTM_GETADDR,
     header: { family: familyNumber(filter.family), index: filter.device ?? 0 },

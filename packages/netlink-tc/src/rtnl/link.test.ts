@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
 import { testNetns } from '../../test/netns.ts';
 import { openSys, type Sys } from '../sys/index.ts';
-import { addLink, deleteLink, getLink, listLinks, setLink, type Link, type LinkSpec } from './link.ts';
+import { addLink, deleteLink, deleteLinkGroup, getLink, listLinks, setLink, type Link, type LinkSpec } from './link.ts';
 import { getNetnsId, listNetnsIds, setNetnsId } from './netns-id.ts';
 
 test('references and specs that make no sense are refused before anything is sent', () => {
@@ -203,6 +203,15 @@ describeWith([root, tool('ip')], 'links of the kernel', () => {
     expect(outcome).toMatchObject(known);
     const read = seen === undefined ? spec : await socket.request(getLink(spec.name ?? ''));
     expect(read).toMatchObject({ kind: spec.kind, ...(spec.data === undefined ? {} : { data: spec.data }) });
+  });
+
+  test('a group goes at once, and nothing else with it', async () => {
+    const { socket } = testNetns(sys);
+    await socket.batch([1, 2, 3].map((n) => addLink({ kind: 'bridge', name: `br${n}`, group: n < 3 ? 7 : 8 })));
+    await socket.request(deleteLinkGroup(7));
+    expect((await socket.request(listLinks())).map(({ name }) => name)).toEqual(['lo', 'br3']);
+    await expect(socket.request(deleteLinkGroup(7))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    expect(() => deleteLinkGroup(0)).toThrow(/every link is in group 0/);
   });
 
   test('any kind can be made by attribute numbers', async () => {

@@ -123,6 +123,7 @@ export function listNeighbours(
 ): Request<NeighbourEntry[]> {
   return dumpRequest({
     what: 'list neighbours',
+    brief: true,
     format: NEIGHBOUR,
     type: RTM_NEIGHBOUR.RTM_GETNEIGH,
     header: { family: familyNumber(filter.family) },

@@ -189,6 +189,7 @@ export function listRoutes(filter: RouteFilter = {}): Request<Route[]> {
   }
   return dumpRequest({
     what: 'list routes',
+    brief: true,
     format: ROUTE,
     type: RTM_ROUTE.RTM_GETROUTE,
     header: { family: familyNumber(family), protocol, type: type === undefined ? 0 : ROUTE_TYPES.indexOf(type) },

@@ -180,6 +180,7 @@ export function deleteRule(spec: RuleSpec): Request<void> {
 export function listRules(filter: { readonly family?: Family } = {}): Request<Rule[]> {
   return dumpRequest({
     what: 'list rules',
+    brief: true,
     format: RULE,
     type: RTM_RULE.RTM_GETRULE,
     header: { family: familyNumber(filter.family) },

@@ -151,6 +151,7 @@ export function listFilters(where: {
   const { device, parent, chain } = where;
   return dumpRequest({
     what: `list filters of link ${device}`,
+    brief: true,
     format: FILTER,
     type: RTM_FILTER.RTM_GETTFILTER,
     header: { index: device, parent: handleNumber(parent) },

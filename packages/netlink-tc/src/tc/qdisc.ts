@@ -118,6 +118,7 @@ export function listQdiscs(filter: { readonly device?: number } = {}): Request<Q
   const { device } = filter;
   return dumpRequest({
     what: 'list qdiscs',
+    brief: true,
     format: QDISC,
     type: RTM_QDISC.RTM_GETQDISC,
     header: device === undefined ? {} : { index: device },
