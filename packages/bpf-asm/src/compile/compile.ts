@@ -53,10 +53,10 @@ function lower(fn: IrFunction, cpu: CpuVersion, short: boolean): Item[] {
   splitEdges(fn);
   const frame = new Frame(fn.name);
   const code = select(fn, frame, { movsx: cpu >= 4 });
+  if (short) setBeforeBranch(code);
   allocate(code, frame, loopDepths(fn));
   if (short) {
     shareTails(code);
-    setBeforeBranch(code);
     shareVerdicts(code);
     layOut(code);
   }

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { changeCode } from '../../../test/ir-change.ts';
-import type { FunctionBuilder, IrValue } from '../index.ts';
+import { built, changeCode } from '../../../test/ir-change.ts';
+import { compile, type FunctionBuilder, type IrValue } from '../index.ts';
+import { print } from '../../text/index.ts';
 import type { JumpOp } from '../../isa/index.ts';
-import { setBeforeBranch } from './early-settings.ts';
 import { layOut } from './layout.ts';
 import { shareTails } from './tails.ts';
 import { shareVerdicts } from './verdicts.ts';
@@ -124,27 +124,24 @@ it('leaves with what a comparison has shown', () => {
 });
 
 it('sets a register before a branch rather than on one side', () => {
-  const text = changeCode(
-    (b) => {
-      const [yes, no, after] = [b.block(), b.block(), b.block()];
-      const slot = b.variable();
-      b.branch('jeq', b.load('u32', b.param(0), 60, 'context'), b.constant(15008), yes, no);
-      b.enter(yes);
-      b.set(slot, b.constant(1));
-      b.jump(after);
-      b.enter(no);
-      b.set(slot, b.constant(2));
-      b.jump(after);
-      b.enter(after);
-      b.store('u32', b.param(1), 0, b.get(slot), 'map');
-      b.return(b.constant(0));
-    },
-    (code) => {
-      setBeforeBranch(code);
-      layOut(code);
-    },
+  const fn = built((b) => {
+    const [yes, no, after] = [b.block(), b.block(), b.block()];
+    const slot = b.variable();
+    b.branch('jeq', b.load('u32', b.param(0), 60, 'context'), b.constant(15008), yes, no);
+    b.enter(yes);
+    b.set(slot, b.constant(1));
+    b.jump(after);
+    b.enter(no);
+    b.set(slot, b.constant(2));
+    b.jump(after);
+    b.enter(after);
+    b.store('u32', b.param(1), 0, b.get(slot), 'map');
+    b.return(b.constant(0));
+  });
+  const [before, after] = [false, true].map((optimise) =>
+    print(compile({ functions: [fn] }, { optimise }).instructions),
   );
-  expect(text).toMatchInlineSnapshot(`
+  expect(`${before}-->\n${after}`).toMatchInlineSnapshot(`
     "   0: (61) r1 = *(u32 *)(r1 +60)
        1: (55) if r1 != 0x3aa0 goto pc+2
        2: (b7) r1 = 1
@@ -154,14 +151,13 @@ it('sets a register before a branch rather than on one side', () => {
        6: (b7) r0 = 0
        7: (95) exit
     -->
-       0: (61) r1 = *(u32 *)(r1 +60)
-       1: (55) if r1 != 0x3aa0 goto pc+4
-       2: (b7) r1 = 1
-       3: (63) *(u32 *)(r2 +0) = r1
-       4: (b7) r0 = 0
-       5: (95) exit
-       6: (b7) r1 = 2
-       7: (05) goto pc-5
+       0: (61) r3 = *(u32 *)(r1 +60)
+       1: (b7) r1 = 2
+       2: (55) if r3 != 0x3aa0 goto pc+1
+       3: (b7) r1 = 1
+       4: (63) *(u32 *)(r2 +0) = r1
+       5: (b7) r0 = 0
+       6: (95) exit
     "
   `);
 });
