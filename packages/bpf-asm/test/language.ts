@@ -35,7 +35,7 @@ export function calculate(body: Calculation): (a?: bigint, b?: bigint, c?: bigin
       tools.lookup(result, 0).orElse(tools.drop).set(value);
       return tools.ret(DONE);
     });
-    const [finding] = lint(program.instructions).filter(({ severity }) => severity === 'error');
+    const finding = lint(program.instructions).find(({ severity }) => severity === 'error');
     if (finding !== undefined) throw new Error(`${finding.message} at ${finding.instruction}`);
     return new Vm(program);
   });
