@@ -1,0 +1,187 @@
+/**
+ * Links, addresses, qdiscs and filters against ip and tc: 500 veth pairs made and taken away, 1,000 links listed. Needs root, ip
+ * and tc; works in a network namespace of its own.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  addAddress,
+  addFilter,
+  addLink,
+  addQdisc,
+  createAnonymousNetns,
+  deleteLink,
+  deleteLinkGroup,
+  listLinks,
+  NetlinkSocket,
+  openSys,
+  U32_ALL,
+  type Request,
+} from 'netlink-tc';
+
+const PAIRS = 500;
+const SINGLE_PAIRS = 25;
+const ROUNDS = 3;
+const GROUP = 42;
+
+const sys = await openSys();
+const directory = mkdtempSync(join(tmpdir(), 'ambient-bench-'));
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+/** The commands for one pair, as ip and tc take them; the first of each pair has the index 10 + 2n. */
+function commands(n: number): { ip: string[]; tc: string[] } {
+  const index = 10 + 2 * n;
+  const filter = `filter add dev a${n} ingress protocol all pref`;
+  return {
+    ip: [
+      `link add a${n} index ${index} type veth peer name b${n} index ${index + 1}`,
+      `address add 10.${n >> 8}.${n & 255}.1/32 dev a${n}`,
+    ],
+    tc: [
+      `qdisc add dev a${n} clsact`,
+      `${filter} 1 u32 match u32 0 0 action mirred egress redirect dev b${n}`,
+      `${filter} 2 u32 match u32 0 0 action mirred egress redirect dev b${n}`,
+    ],
+  };
+}
+
+function requests(n: number): Request[] {
+  const index = 10 + 2 * n;
+  const actions = [
+    {
+      kind: 'mirred',
+      options: { parameters: { index: 0, capab: 0, action: 4, refcnt: 0, bindcnt: 0, eaction: 1, ifindex: index + 1 } },
+    },
+  ];
+  const filter = { device: index, parent: 'ingress', kind: 'u32', options: { selector: U32_ALL, actions } } as const;
+  return [
+    addLink({ kind: 'veth', name: `a${n}`, index, group: GROUP, peer: { name: `b${n}`, index: index + 1 } }),
+    addAddress({ device: index, address: `10.${n >> 8}.${n & 255}.1/32` }),
+    addQdisc({ device: index, kind: 'clsact' }),
+    addFilter({ ...filter, priority: 1 }),
+    addFilter({ ...filter, priority: 2 }),
+  ];
+}
+
+/** A namespace to work in, and how to run commands there. */
+interface Inside {
+  readonly socket: NetlinkSocket;
+  readonly run: (...words: string[]) => void;
+}
+
+async function inside<T>(work: (inside: Inside) => Promise<T>): Promise<T> {
+  using netns = createAnonymousNetns(sys);
+  using socket = NetlinkSocket.open(sys, { netns, timeoutMs: 120_000 });
+  const path = `/proc/${process.pid}/fd/${netns.fd}`;
+  const run = (...words: string[]): void => {
+    const { status, stderr } = spawnSync('nsenter', [`--net=${path}`, ...words], {
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+    });
+    if (status !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
+  };
+  return work({ socket, run });
+}
+
+async function timed(work: () => unknown): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** Makes the pairs and takes them away; milliseconds a pair of each. */
+async function both(
+  count: number,
+  make: (at: Inside) => unknown,
+  remove: (at: Inside) => unknown,
+): Promise<[number, number]> {
+  return inside(async (at) => [(await timed(() => make(at))) / count, (await timed(() => remove(at))) / count]);
+}
+
+const numbers = Array.from({ length: PAIRS }, (_, n) => n);
+const files = { ip: join(directory, 'ip'), tc: join(directory, 'tc'), away: join(directory, 'away') };
+writeFileSync(files.ip, numbers.flatMap((n) => commands(n).ip).join('\n'));
+writeFileSync(files.tc, numbers.flatMap((n) => commands(n).tc).join('\n'));
+writeFileSync(files.away, numbers.map((n) => `link del a${n}`).join('\n'));
+
+const rounds: Record<'ours' | 'group' | 'batch' | 'single', [number, number][]> = {
+  ours: [],
+  group: [],
+  batch: [],
+  single: [],
+};
+const make = ({ socket }: Inside): unknown => socket.batch(numbers.flatMap(requests));
+for (let round = 0; round < ROUNDS; round += 1) {
+  rounds.ours.push(await both(PAIRS, make, ({ socket }) => socket.batch(numbers.map((n) => deleteLink(`a${n}`)))));
+  rounds.group.push(await both(PAIRS, make, ({ socket }) => socket.request(deleteLinkGroup(GROUP))));
+  rounds.batch.push(
+    await both(
+      PAIRS,
+      ({ run }) => {
+        run('ip', '-batch', files.ip);
+        run('tc', '-batch', files.tc);
+      },
+      ({ run }) => run('ip', '-batch', files.away),
+    ),
+  );
+  const few = numbers.slice(0, SINGLE_PAIRS);
+  rounds.single.push(
+    await both(
+      SINGLE_PAIRS,
+      ({ run }) => {
+        for (const n of few) {
+          for (const words of commands(n).ip) run('ip', ...words.split(' '));
+          for (const words of commands(n).tc) run('tc', ...words.split(' '));
+        }
+      },
+      ({ run }) => {
+        for (const n of few) run('ip', 'link', 'del', `a${n}`);
+      },
+    ),
+  );
+}
+const lists: [number, number][] = [];
+await inside(async ({ socket, run }) => {
+  await socket.batch(numbers.map((n) => addLink({ kind: 'veth', name: `a${n}`, peer: { name: `b${n}` } })));
+  for (let round = 0; round < ROUNDS * 3; round += 1) {
+    lists.push([await timed(() => socket.request(listLinks())), await timed(() => run('ip', '-j', 'link'))]);
+  }
+  const { length } = await socket.request(listLinks());
+  if (length !== 2 * PAIRS + 1) throw new Error(`${length} links`);
+});
+rmSync(directory, { recursive: true });
+
+const medians = (each: readonly [number, number][]): [number, number] => [
+  median(each.map(([first]) => first)),
+  median(each.map(([, second]) => second)),
+];
+const show = (value: number): string => value.toPrecision(3);
+function line(title: string, ours: number, peer: string, theirs: number): void {
+  console.log(`${title}: netlink-tc ${show(ours)} ms, ${peer} ${show(theirs)} ms, ratio ${show(theirs / ours)}`);
+}
+const [ours, group, batch, single] = [
+  medians(rounds.ours),
+  medians(rounds.group),
+  medians(rounds.batch),
+  medians(rounds.single),
+];
+const what = 'a veth pair with address, clsact and two filters';
+line(`make ${what}`, ours[0], 'ip -batch and tc -batch', batch[0]);
+line(`make ${what}`, ours[0], 'single ip and tc', single[0]);
+line(`take it away, each by itself`, ours[1], 'ip -batch', batch[1]);
+line(`take it away, each by itself`, ours[1], 'single ip', single[1]);
+line(`take it away, all as a group`, group[1], 'ip -batch, each by itself', batch[1]);
+line(
+  `make it and take it away, as a group`,
+  group[0] + group[1],
+  'ip -batch and tc -batch, each by itself',
+  batch[0] + batch[1],
+);
+line(`make it and take it away, as a group`, group[0] + group[1], 'single ip and tc', single[0] + single[1]);
+const [list, ipList] = medians(lists);
+line(`list ${2 * PAIRS + 1} links`, list, 'ip -j link', ipList);
