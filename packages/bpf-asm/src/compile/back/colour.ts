@@ -164,26 +164,29 @@ class Colourer {
 
   /** George's test: each neighbour is easy, or meets the register already. */
   #fitsMachine(goes: Reg, stays: Reg): boolean {
-    let fits = true;
-    this.#eachNeighbour(goes, (other) => {
+    for (const other of this.#neighbours[goes] as Set<Reg>) {
+      if (this.#gone[other] === 1) continue;
       if (other < FIRST_VIRTUAL ? other === stays : this.#degreeOf(other) >= COLOURS && !this.#meets(other, stays)) {
-        fits = false;
+        return false;
       }
-    });
-    return fits;
+    }
+    return true;
   }
 
   /** Briggs' test: together they have less than {@link COLOURS} neighbours that are hard. */
   #staysEasy(a: Reg, b: Reg): boolean {
     let hard = 0;
-    this.#eachNeighbour(a, (other) => {
-      const shared = this.#meets(b, other) && other >= FIRST_VIRTUAL ? 1 : 0;
-      if (this.#degreeOf(other) - shared >= COLOURS) hard++;
-    });
-    this.#eachNeighbour(b, (other) => {
-      if (!this.#meets(a, other) && this.#degreeOf(other) >= COLOURS) hard++;
-    });
-    return hard < COLOURS;
+    for (const other of this.#neighbours[a] as Set<Reg>) {
+      if (this.#gone[other] === 1 || this.#degreeOf(other) < COLOURS) continue;
+      // One that meets both has a neighbour less afterwards.
+      if (other >= FIRST_VIRTUAL && this.#degreeOf(other) === COLOURS && this.#meets(b, other)) continue;
+      if (++hard >= COLOURS) return false;
+    }
+    for (const other of this.#neighbours[b] as Set<Reg>) {
+      if (this.#gone[other] === 1 || this.#degreeOf(other) < COLOURS || this.#meets(a, other)) continue;
+      if (++hard >= COLOURS) return false;
+    }
+    return true;
   }
 
   #combine(stays: Reg, goes: Reg): void {
