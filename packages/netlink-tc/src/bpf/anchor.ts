@@ -8,6 +8,10 @@ export type Neighbour =
 /**
  * Where on a hook with many programs (tcx, netkit) a new one goes. The default is `tail`. Programs run from head to tail until one
  * returns something else than "next".
+ *
+ * There is no order that replaces: the kernel makes no link in the place of another one or of a program without a link (it looks for
+ * the new link on the hook and answers ENOENT; kernel/bpf/mprog.c). `BpfLink.update` puts another program into a link, and
+ * `attachProgram` with `replace` takes the place of a program without one.
  */
 export type Order = 'head' | 'tail' | { readonly before: Neighbour } | { readonly after: Neighbour };
 
@@ -31,6 +35,11 @@ export function anchorOf(order: Order | undefined): Anchor {
   if (typeof order === 'object' && order !== null) {
     if ('before' in order) return beside(BEFORE, order.before);
     if ('after' in order) return beside(AFTER, order.after);
+    if ('replace' in order) {
+      throw new NetlinkTcError('ERR_INVALID_ARGUMENT', 'a new link cannot replace what is on the hook', {
+        hint: 'put the program into the link that is there: link.update(program); without links, use attachProgram with replace',
+      });
+    }
   }
   throw new NetlinkTcError('ERR_INVALID_ARGUMENT', `there is no order ${String(order)}`, {
     hint: "use 'head', 'tail', { before } or { after }",

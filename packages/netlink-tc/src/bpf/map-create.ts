@@ -113,7 +113,7 @@ function createMapFd(sys: Sys, definition: MapDefinition, options: CreateMapOpti
         result,
         'BPF_MAP_CREATE',
         `cannot create ${type} map ${name}`,
-        explainMapCreate(sys, definition, -result),
+        explainMapCreate(sys, definition, -result, numaNode),
       );
     }
     return sys.fds.own(result, `map ${name}`);

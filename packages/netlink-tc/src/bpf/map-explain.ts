@@ -1,10 +1,10 @@
-import { MAP_FLAG, MAP_TYPE, type MapDefinition, type MapType } from 'bpf-asm';
+import { MAP_FLAG, type MapDefinition, type MapType } from 'bpf-asm';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Sys } from '../sys/index.ts';
-import { MAP_CREATE, MAP_CREATE_SIZE } from './attr-table.ts';
-import { Attr } from './attr.ts';
-import { BPF_COMMAND, type BpfErrorContext } from './command.ts';
+import type { BpfErrorContext } from './command.ts';
 import { readPrivileges } from './permission.ts';
+import { mapAnswer } from './probe-map.ts';
 
 const { EINVAL, ENOMEM, E2BIG, EPERM } = constants.errno;
 
@@ -43,8 +43,12 @@ const INVALID: readonly Row[] = [
     hint: 'queues, stacks and Bloom filters have no key: the key size is 0',
   },
   {
-    applies: (d) => d.type.endsWith('_storage') && !has(d, MAP_FLAG.NO_PREALLOC),
+    applies: (d) => d.type.endsWith('_storage') && !d.type.includes('cgroup_') && !has(d, MAP_FLAG.NO_PREALLOC),
     hint: 'storage maps need the flag NO_PREALLOC, and 0 entries',
+  },
+  {
+    applies: (d) => d.type.endsWith('_storage') && !d.type.includes('cgroup_') && (!d.key || !d.value),
+    hint: 'storage maps need the types of their keys and values: give layouts, the key a 4-byte integer',
   },
   {
     applies: (d) => d.type === 'lpm_trie' && !has(d, MAP_FLAG.NO_PREALLOC),
@@ -62,7 +66,18 @@ const INVALID: readonly Row[] = [
     applies: (d) => has(d, MAP_FLAG.NO_COMMON_LRU) && !d.type.startsWith('lru_'),
     hint: 'NO_COMMON_LRU is for LRU maps only',
   },
-  { applies: (d) => has(d, MAP_FLAG.MMAPABLE) && d.type !== 'array', hint: 'MMAPABLE is for plain arrays only' },
+  {
+    applies: (d) => d.type === 'arena' && (!has(d, MAP_FLAG.MMAPABLE) || d.keySize !== 0 || d.valueSize !== 0),
+    hint: 'an arena needs the flag MMAPABLE, a key and a value size of 0, and a number of pages as its entries',
+  },
+  {
+    applies: (d) => has(d, MAP_FLAG.MMAPABLE) && d.type !== 'array' && d.type !== 'arena',
+    hint: 'MMAPABLE is for plain arrays and arenas only',
+  },
+  {
+    applies: (d) => d.type === 'struct_ops',
+    hint: "a map of struct_ops needs the id of its structure among the kernel's own types, which this package does not look up",
+  },
   { applies: (d) => isArray(d) && d.keySize !== 4, hint: 'the key of an array is its index: 4 bytes' },
   {
     applies: (d) => d.maxEntries === 0 && !d.type.endsWith('_storage') && d.type !== 'perf_event_array',
@@ -73,46 +88,24 @@ const INVALID: readonly Row[] = [
     hint: 'a map of maps needs a pattern: give inner',
   },
   { applies: (d) => d.keySize === 0 && /hash|sock/.test(d.type), hint: 'the key size is 0' },
-  { applies: (d) => d.valueSize === 0 && !isRing(d), hint: 'the value size is 0' },
+  { applies: (d) => d.valueSize === 0 && !isRing(d) && d.type !== 'arena', hint: 'the value size is 0' },
   {
     applies: (d) => d.type === 'sockmap' && d.valueSize !== 4 && d.valueSize !== 8,
     hint: 'the value of a sockmap is a descriptor (4 bytes) or a cookie (8 bytes)',
   },
 ];
 
-/** Whether the kernel makes the plainest map of a type: if it does not, the type is what it lacks. */
-function isTypeMissing(sys: Sys, type: MapType): boolean {
-  if (
-    ![
-      'hash',
-      'array',
-      'queue',
-      'stack',
-      'lru_hash',
-      'ringbuf',
-      'percpu_array',
-      'percpu_hash',
-      'sockmap',
-      'sockhash',
-    ].includes(type)
-  )
-    return false;
-  const ring = type === 'ringbuf';
-  const attr = new Attr(sys, MAP_CREATE_SIZE)
-    .u32(MAP_CREATE.map_type, MAP_TYPE[type])
-    .u32(MAP_CREATE.key_size, ring || type === 'queue' || type === 'stack' ? 0 : 4)
-    .u32(MAP_CREATE.value_size, ring ? 0 : 4)
-    .u32(MAP_CREATE.max_entries, ring ? sys.pageSize : 1);
-  const fd = sys.bpf(BPF_COMMAND.BPF_MAP_CREATE, attr.bytes);
-  if (fd >= 0) sys.call('close', fd);
-  return fd === -EINVAL;
-}
-
 /**
  * Why the kernel refused to create a map: first what can be told from the definition, then what a smaller attempt tells.
  * @param errno the positive error number of the refusal
+ * @param numaNode the node that was asked for
  */
-export function explainMapCreate(sys: Sys, definition: MapDefinition, errno: number): BpfErrorContext {
+export function explainMapCreate(
+  sys: Sys,
+  definition: MapDefinition,
+  errno: number,
+  numaNode?: number,
+): BpfErrorContext {
   const { type, maxEntries } = definition;
   switch (errno) {
     case EPERM:
@@ -127,8 +120,11 @@ export function explainMapCreate(sys: Sys, definition: MapDefinition, errno: num
         const hint = typeof row.hint === 'string' ? row.hint : row.hint(definition, sys);
         return { code: 'ERR_INVALID_ARGUMENT', hint };
       }
-      if (sys.backend !== 'fake' && isTypeMissing(sys, type)) {
+      if (sys.backend !== 'fake' && mapAnswer(sys, type) === 'no') {
         return { code: 'ERR_UNSUPPORTED', hint: `this kernel has no maps of type ${type}` };
+      }
+      if (numaNode !== undefined && !existsSync(`/sys/devices/system/node/node${numaNode}`)) {
+        return { code: 'ERR_INVALID_ARGUMENT', hint: `this machine has no NUMA node ${numaNode}` };
       }
       const flags = definition.flags ?? 0;
       if (flags !== 0) return { hint: `this kernel may not know all flags (0x${flags.toString(16)}) for this type` };

@@ -2,11 +2,13 @@ import { MAP_FLAG, MAP_TYPE, struct, u32, u64, type MapDefinition, type MapType 
 import fc from 'fast-check';
 import { expect, expectTypeOf, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
+import { lacks } from '../../test/kernel.ts';
 import { closing, testSys } from '../../test/sys.ts';
 import { isNetlinkTcError } from '../error.ts';
 import { possibleCpus } from './codec.ts';
 import { createMap } from './map-create.ts';
 import { readMapInfo } from './map-info.ts';
+import { createProbes } from './probe.ts';
 
 const flow = struct('flow', { port: u32, bytes: u64 });
 const hash = { name: 'h', type: 'hash', keySize: 4, valueSize: 16, maxEntries: 64, key: u32, value: flow } as const;
@@ -19,6 +21,15 @@ function code(body: () => unknown): string | undefined {
     return undefined;
   } catch (error) {
     return isNetlinkTcError(error) ? error.code : String(error);
+  }
+}
+
+/** What a body returns, or the words of its error. */
+function said(body: () => string): string {
+  try {
+    return body();
+  } catch (error) {
+    return String(error);
   }
 }
 
@@ -222,6 +233,44 @@ describeWith([root], 'maps', () => {
     expect(MAP_TYPE[type]).toBeGreaterThan(0);
   });
 
+  const none = MAP_FLAG.NO_PREALLOC;
+  const storage = { keySize: 4, valueSize: 8, maxEntries: 0, flags: none, key: u32, value: u64 } as const;
+  const inner = { name: 'inner', type: 'array', keySize: 4, valueSize: 4, maxEntries: 1 } as const;
+  const special: Partial<Record<MapType, Partial<MapDefinition>>> = {
+    array_of_maps: { keySize: 4, valueSize: 4, maxEntries: 2, inner },
+    hash_of_maps: { keySize: 4, valueSize: 4, maxEntries: 2, inner },
+    cgroup_storage: { keySize: 16, valueSize: 8, maxEntries: 0 },
+    percpu_cgroup_storage: { keySize: 16, valueSize: 8, maxEntries: 0 },
+    sk_storage: storage,
+    inode_storage: storage,
+    task_storage: storage,
+    cgrp_storage: storage,
+    arena: { keySize: 0, valueSize: 0, maxEntries: 2, flags: MAP_FLAG.MMAPABLE },
+  };
+  test.each(Object.entries(special))('a map of type %s is made of what it asks for', async (name, rest) => {
+    const sys = await testSys();
+    const type = name as MapType;
+    const definition = { name: 's', type, keySize: 4, valueSize: 4, maxEntries: 1, ...rest };
+    // Key and value sizes of an arena are the kernel's own.
+    const made = said(() => {
+      const info = readMapInfo(sys, closing(createMap(sys, definition)).fd);
+      return `${info.type}, ${info.maxEntries} entries, flags ${info.flags}`;
+    });
+    const { maxEntries, flags = 0 } = definition;
+    const isLacking = lacks(createProbes(sys).mapType(type));
+    expect(made).toContain(
+      isLacking ? `this kernel has no maps of type ${type}` : `${type}, ${maxEntries} entries, flags ${flags}`,
+    );
+  });
+
+  test('memory comes from the NUMA node that is asked for, or not at all', async () => {
+    const sys = await testSys();
+    const map = closing(createMap(sys, bytes, { numaNode: 0 }));
+    expect(readMapInfo(sys, map.fd).flags).toBe(MAP_FLAG.NUMA_NODE);
+    expect(code(() => createMap(sys, bytes, { numaNode: 1_000_000 }))).toBe('ERR_INVALID_ARGUMENT');
+    expect(() => createMap(sys, bytes, { numaNode: 1_000_000 })).toThrow(/NUMA node 1000000/);
+  });
+
   test.each([
     [{ ...bytes, type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 5000 }, /power of two of whole pages/],
     [{ ...bytes, type: 'ringbuf', maxEntries: 4096 }, /neither key nor value/],
@@ -231,6 +280,10 @@ describeWith([root], 'maps', () => {
     [{ ...bytes, type: 'queue' }, /have no key/],
     [{ ...bytes, type: 'array_of_maps', valueSize: 4 }, /give inner/],
     [{ ...bytes, flags: MAP_FLAG.MMAPABLE }, /MMAPABLE is for plain arrays/],
+    [{ ...bytes, type: 'sk_storage', flags: MAP_FLAG.NO_PREALLOC, maxEntries: 0 }, /give layouts/],
+    [{ ...bytes, type: 'sk_storage', maxEntries: 0 }, /need the flag NO_PREALLOC/],
+    [{ ...bytes, type: 'arena', keySize: 0, valueSize: 0 }, /arena needs the flag MMAPABLE|no maps of type arena/],
+    [{ ...bytes, type: 'struct_ops', maxEntries: 1 }, /id of its structure/],
     [{ ...bytes, flags: 1 << 30 }, /may not know all flags/],
     [{ ...bytes, key: u64 }, /has 4 bytes, but its layout u64 has 8/],
     [{ ...bytes, type: 'no_such' }, /no map type no_such/],

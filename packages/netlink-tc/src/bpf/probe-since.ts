@@ -76,10 +76,10 @@ export const PROGRAM_SINCE: Readonly<Record<ProgramType, string>> = {
 /** Kinds of links that can be probed. */
 export type ProbedLink = 'cgroup' | 'netns' | 'xdp' | 'tcx' | 'netkit' | 'sockmap';
 
-/** First mainline kernels of links. */
+/** First mainline kernels of links, of network namespaces to a `sk_lookup` program. */
 export const LINK_SINCE: Readonly<Record<ProbedLink, string>> = {
   cgroup: '5.7',
-  netns: '5.7',
+  netns: '5.9',
   xdp: '5.9',
   tcx: '6.6',
   netkit: '6.7',

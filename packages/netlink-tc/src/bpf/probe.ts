@@ -3,7 +3,6 @@ import {
   encode,
   helperById,
   helperByName,
-  MAP_TYPE,
   PROGRAM_TYPE,
   type AttachType,
   type Instruction,
@@ -15,14 +14,14 @@ import { constants } from 'node:os';
 import { isNetlinkTcError } from '../error.ts';
 import { cString, textOf, type Sys } from '../sys/index.ts';
 import { hasOrderedHook } from './attach.ts';
-import { LINK_CREATE, LINK_CREATE_SIZE, MAP_CREATE, MAP_CREATE_SIZE, PROG_LOAD, PROG_LOAD_SIZE } from './attr-table.ts';
+import { LINK_CREATE, LINK_CREATE_SIZE, PROG_LOAD, PROG_LOAD_SIZE } from './attr-table.ts';
 import { Attr } from './attr.ts';
-import { loadBtf } from './btf.ts';
 import { BPF_COMMAND } from './command.ts';
 import { withMemlock } from './memlock.ts';
+import { integerBtf, mapAnswer } from './probe-map.ts';
 import { LINK_SINCE, MAP_SINCE, PROGRAM_SINCE, type ProbedLink } from './probe-since.ts';
 
-const { EBADF, EINVAL, EOPNOTSUPP, EPERM } = constants.errno;
+const { E2BIG, EBADF, EINVAL, EOPNOTSUPP, EPERM } = constants.errno;
 
 /** What a probe found: `unknown` where the process may not ask, or the answer can mean both. */
 export type Answer = 'yes' | 'no' | 'unknown';
@@ -54,61 +53,12 @@ const EXPECTED: Partial<Record<ProgramType, AttachType>> = {
   sk_lookup: 'sk_lookup',
   netfilter: 'netfilter',
   lsm: 'lsm_mac',
-  tracing: 'trace_fentry',
+  tracing: 'trace_raw_tp',
   struct_ops: 'struct_ops',
 };
 const NEEDS_TARGET: ReadonlySet<ProgramType> = new Set<ProgramType>(['lsm', 'tracing', 'struct_ops', 'ext']);
 const MOV0: Instruction = { kind: 'alu', op: 'mov', width: 64, dst: 'r0', src: 0 };
 const EXIT: Instruction = { kind: 'exit' };
-/** An integer of four bytes: the smallest BTF there is. */
-const BTF_FLAGS_LITTLE = Uint8Array.of(
-  0x9f,
-  0xeb,
-  1,
-  0,
-  24,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  16,
-  0,
-  0,
-  0,
-  16,
-  0,
-  0,
-  0,
-  5,
-  0,
-  0,
-  0,
-  1,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  1,
-  4,
-  0,
-  0,
-  0,
-  32,
-  0,
-  0,
-  0,
-  0,
-  0x69,
-  0x6e,
-  0x74,
-  0,
-);
-
 /** The loopback interface has no card: asked to run a program there, a kernel with XDP links refuses for that reason. */
 const LOOPBACK = 1;
 const XDP_ON_THE_CARD = 1 << 3;
@@ -137,34 +87,13 @@ function load(sys: Sys, type: ProgramType, instructions: readonly Instruction[],
   return { result, log: textOf(log) };
 }
 
-function mapAnswer(sys: Sys, type: MapType): Answer {
-  const ring = type === 'ringbuf' || type === 'user_ringbuf';
-  const keyless = ring || ['queue', 'stack', 'bloom_filter', 'arena'].includes(type);
-  const storage = type.endsWith('_storage') && !type.includes('cgroup_');
-  // What cannot be made of the plainest attributes: types of the kernel or of other descriptors, which only a refusal after the check tells.
-  if (
-    ['struct_ops', 'array_of_maps', 'hash_of_maps', 'sk_storage', 'arena'].includes(type) ||
-    storage ||
-    type.includes('cgroup_storage')
-  )
-    return 'unknown';
-  const attr = new Attr(sys, MAP_CREATE_SIZE)
-    .u32(MAP_CREATE.map_type, MAP_TYPE[type])
-    .u32(MAP_CREATE.key_size, keyless ? 0 : type === 'lpm_trie' ? 8 : 4)
-    .u32(MAP_CREATE.value_size, ring ? 0 : type === 'stack_trace' ? 8 : 4)
-    .u32(MAP_CREATE.max_entries, ring ? sys.pageSize : 1)
-    .u32(MAP_CREATE.map_flags, type === 'lpm_trie' ? 1 : 0);
-  const result = withMemlock(sys, () => sys.bpf(BPF_COMMAND.BPF_MAP_CREATE, attr.bytes));
-  if (result >= 0) sys.call('close', result);
-  if (result >= 0) return 'yes';
-  return result === -EINVAL ? 'no' : 'unknown';
-}
-
 function programAnswer(sys: Sys, type: ProgramType): Answer {
   const { result, log } = load(sys, type, [MOV0, EXIT], true);
   // Words of the verifier mean that the type was found, whatever it thinks of the program.
   if (result >= 0 || log !== '') return 'yes';
-  return result === -EINVAL && type !== 'ext' && type !== 'struct_ops' ? 'no' : 'unknown';
+  // A kernel without types of its own refuses whatever asks for one of them, before it looks at the program's type.
+  const isClear = !NEEDS_TARGET.has(type) || hasKernelTypes();
+  return (result === -EINVAL || result === -E2BIG) && isClear ? 'no' : 'unknown';
 }
 
 function helperAnswer(sys: Sys, type: ProgramType, helper: number): Answer {
@@ -224,18 +153,20 @@ function linkAnswer(sys: Sys, kind: ProbedLink): Answer {
   sys.call('close', fd);
   // The target cannot be: a kernel with such links says that, one without says that the arguments are wrong.
   if (result === -EOPNOTSUPP || result === -EBADF) return 'yes';
-  if (kind === 'netns' && result === -EINVAL) return 'yes';
   return result === -EINVAL ? 'no' : 'unknown';
 }
 
 function btfAnswer(sys: Sys): Answer {
-  if (!sys.platform.littleEndian) return 'unknown';
   try {
-    loadBtf(sys, BTF_FLAGS_LITTLE).close();
+    integerBtf(sys).close();
     return 'yes';
   } catch (error) {
     return isNetlinkTcError(error) && error.errno !== EPERM ? 'no' : 'unknown';
   }
+}
+
+function hasKernelTypes(): boolean {
+  return existsSync('/sys/kernel/btf/vmlinux');
 }
 
 /**
@@ -270,7 +201,7 @@ export function createProbes(sys: Sys): Probes {
     link: (kind) => ask(`link ${kind}`, LINK_SINCE[kind], () => linkAnswer(sys, kind)),
     btf: () => ({
       load: ask('btf load', '4.18', () => btfAnswer(sys)),
-      kernel: ask('btf kernel', '5.4', () => (existsSync('/sys/kernel/btf/vmlinux') ? 'yes' : 'no')),
+      kernel: ask('btf kernel', '5.4', () => (hasKernelTypes() ? 'yes' : 'no')),
     }),
   };
 }
