@@ -7,6 +7,7 @@ import {
   decode,
   exit,
   func,
+  hasTag,
   helperByName,
   jeq,
   label,
@@ -55,7 +56,9 @@ describeWith([root, tool('bpftool')], "the kernel's own dump", () => {
     const maps = [map, { ...map, name: 'a', type: 'array', maxEntries: 1 }] as const;
     const program: Program = { name: 'dump', type: 'sched_cls', licence: 'GPL', instructions, functions, maps };
     using loaded = loadProgram(sys, program, { btf: false });
-    const { id } = readProgramInfo(sys, loaded.fd);
+    const { id, tag } = readProgramInfo(sys, loaded.fd);
+    expect(hasTag(program.instructions, tag), `tag ${tag}`).toBe(true);
+    expect(hasTag([...program.instructions, ...program.instructions], tag)).toBe(false);
     const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
     const theirs = execFileSync('bpftool', ['prog', 'dump', 'xlated', 'id', String(id)], { encoding: 'utf8', env });
     const ours = print(decode(readProgramCode(sys, loaded.fd).translated), { style: 'bpftool' });
