@@ -85,7 +85,7 @@ async function inside<T>(work: (inside: Inside) => Promise<T>): Promise<T> {
     });
     if (status !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
   };
-  return work({ socket, run });
+  return await work({ socket, run });
 }
 
 async function timed(work: () => unknown): Promise<number> {

@@ -45,7 +45,7 @@ function flagNames(flags: number, direction: '>' | '<'): string {
 }
 
 /** A value in one line: bytes as hexadecimal digits, long ones cut. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part === 'bigint') return part.toString();
     if (!(part instanceof Uint8Array)) return part;

@@ -3,7 +3,7 @@ import type { Sys } from '../sys/index.ts';
 import { LITTLE_ENDIAN } from './host.ts';
 
 /** `AF_NETLINK`. */
-export const AF_NETLINK = 16;
+const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
