@@ -122,6 +122,11 @@ export function functionTarget<T extends Target>(i: Instruction<T>): T | undefin
   return i.kind === 'ld_imm64' && i.value.type === 'func' ? i.value.target : undefined;
 }
 
+/** Where a jump, a local call or a function pointer goes; undefined for an instruction that names no place. */
+export function targetOf<T extends Target>(i: Instruction<T>): T | undefined {
+  return jumpTarget(i) ?? functionTarget(i);
+}
+
 /** The same instruction with its jump, call or function pointer going elsewhere; an instruction without a target as it is. */
 export function withTarget<T extends Target>(i: Instruction<Target>, target: T): Instruction<T> {
   if (i.kind === 'ld_imm64') {

@@ -1,5 +1,5 @@
 import { slotsOf, type Instruction } from '../isa/index.ts';
-import { functionTarget, jumpTarget } from './effects.ts';
+import { targetOf } from './effects.ts';
 
 /** Where the instructions of a list stand, in slots, and where their targets lead. */
 export interface SlotMap {
@@ -37,7 +37,7 @@ export function landing(
   index: number,
 ): Landing | undefined {
   const instruction = instructions[index] as Instruction;
-  const target = jumpTarget(instruction) ?? functionTarget(instruction);
+  const target = targetOf(instruction);
   if (target === undefined) return undefined;
   // A function pointer counts from the end of its first slot, as BPF_PSEUDO_FUNC does in kernel/bpf/verifier.c.
   const slot = (slotOf[index] as number) + 1 + target;

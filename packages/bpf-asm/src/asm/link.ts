@@ -1,6 +1,7 @@
 import { BpfAsmError, type BpfAsmErrorContext } from '../error.ts';
+import { checkInstructions } from '../isa/check.ts';
 import type { Instruction, Target } from '../isa/index.ts';
-import { functionTarget, jumpTarget, withTarget } from './effects.ts';
+import { functionTarget, targetOf, withTarget } from './effects.ts';
 import { landing, slotMap } from './flow.ts';
 import type { Item, Label } from './label.ts';
 import type { FunctionSymbol } from './program.ts';
@@ -40,6 +41,7 @@ export interface Linked {
  * ```
  */
 export function link(items: readonly Item[], options: LinkOptions = {}): Linked {
+  checkInstructions(items);
   const { instructions, labels } = collect(items);
   const nodes = connect(instructions, labels);
   checkReach(nodes, labels);
@@ -108,10 +110,6 @@ function connect(instructions: readonly Instruction<Target>[], labels: ReadonlyM
     (nodes[index] as Node).to = nodes[at as number];
   });
   return nodes;
-}
-
-function targetOf(instruction: Instruction<Target>): Target | undefined {
-  return jumpTarget(instruction) ?? functionTarget(instruction);
 }
 
 function numericTarget(instruction: Instruction<Target>): number | undefined {

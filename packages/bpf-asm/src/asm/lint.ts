@@ -1,5 +1,6 @@
+import { checkInstructions } from '../isa/check.ts';
 import { REGISTERS, type Instruction, type Register, type SourcePosition } from '../isa/index.ts';
-import { fallsThrough, functionTarget, jumpTarget, registersRead, registersWritten } from './effects.ts';
+import { fallsThrough, registersRead, registersWritten, targetOf } from './effects.ts';
 import { landing, slotMap, type SlotMap } from './flow.ts';
 import { reachable } from './reach.ts';
 import { trackRegisters } from './track.ts';
@@ -40,6 +41,7 @@ export interface Finding {
  * @returns the findings in the order of the instructions; none for a program that is structurally sound.
  */
 export function lint(instructions: readonly Instruction[]): Finding[] {
+  checkInstructions(instructions);
   if (instructions.length === 0) {
     return [
       { rule: 'empty', severity: 'error', instruction: 0, message: 'a program has at least one instruction, exit' },
@@ -113,7 +115,7 @@ function usesScratch(i: Instruction): boolean {
 function checkTarget(instructions: readonly Instruction[], slots: SlotMap, index: number, report: Report): void {
   const instruction = instructions[index] as Instruction;
   const at = landing(instructions, slots, index);
-  const target = jumpTarget(instruction) ?? functionTarget(instruction);
+  const target = targetOf(instruction);
   if (at === 'outside') report(index, 'jump-outside', `the target ${slotOffset(target)} leads outside the program`);
   if (at === 'middle')
     report(

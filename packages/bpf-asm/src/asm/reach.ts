@@ -1,5 +1,5 @@
 import type { Instruction, Target } from '../isa/index.ts';
-import { fallsThrough, functionTarget, jumpTarget } from './effects.ts';
+import { fallsThrough, targetOf } from './effects.ts';
 
 /**
  * Finds what the first instruction can reach, through jumps, calls and function pointers.
@@ -20,7 +20,7 @@ export function reachable(
     for (let i = index; i >= 0 && i < count && seen[i] === 0; i++) {
       seen[i] = 1;
       const instruction = at(i);
-      if (jumpTarget(instruction) !== undefined || functionTarget(instruction) !== undefined) pending.push(landing(i));
+      if (targetOf(instruction) !== undefined) pending.push(landing(i));
       if (!fallsThrough(instruction)) break;
     }
   }

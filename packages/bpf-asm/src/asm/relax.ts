@@ -111,7 +111,7 @@ type Stops = Map<Node, Node[]>;
 function withTrampolines(nodes: readonly Node[], far: readonly Node[], stops: Stops): Node[] {
   const before = new Map<number, Node[]>();
   const goesForward = (jump: Node): boolean => (jump.to as Node).slot > jump.slot;
-  const farthestFirst = [...far.filter(goesForward), ...far.filter((jump) => !goesForward(jump)).reverse()];
+  const farthestFirst = [...far.filter(goesForward), ...far.filter((jump) => !goesForward(jump)).toReversed()];
   for (const jump of farthestFirst) {
     const to = jump.to as Node;
     const there = stops.get(to) ?? [];

@@ -1,5 +1,6 @@
 import { MAP_TYPE, type MapDefinition, type MapType } from '../asm/index.ts';
 import type { Btf, BtfComposite, BtfId, BtfType } from '../btf/index.ts';
+import { resolve } from '../btf/names.ts';
 import { BpfAsmError } from '../error.ts';
 import { isDataSection, mapOfData } from './data-sections.ts';
 import { SHF, SHT, STT } from './format.ts';
@@ -173,26 +174,6 @@ class MapReader {
     if (struct?.kind !== 'struct' || depth > 0) return this.#fail('has values that are no maps');
     return this.read(struct, depth + 1).map;
   }
-}
-
-/** The type behind its other names and qualifiers; undefined for `void`, and where they go in a circle. */
-function resolve(btf: Btf, id: BtfId): BtfType | undefined {
-  let current = id;
-  for (let steps = 0; steps < 32 && current !== 0; steps++) {
-    const type = btf.type(current);
-    switch (type.kind) {
-      case 'typedef':
-      case 'const':
-      case 'volatile':
-      case 'restrict':
-      case 'type_tag':
-        current = type.type;
-        break;
-      default:
-        return type;
-    }
-  }
-  return undefined;
 }
 
 /** Size of a type in bytes. */

@@ -11,6 +11,7 @@ import {
   MOVSX_BITS,
 } from './field-codes.ts';
 import { isLittle, type CodecOptions } from './byte-order.ts';
+import { checkInstructions } from './check.ts';
 import { describeInstruction, show } from './describe.ts';
 import { instructionFromFields } from './fields.ts';
 import { slotsOf, type Imm64, type Instruction, type Target } from './instruction.ts';
@@ -52,29 +53,13 @@ import { REGISTER_NUMBER, type Register } from './register.ts';
  */
 export function encode(instructions: readonly Instruction<Target>[], options: CodecOptions = {}): Uint8Array {
   const little = isLittle(options);
-  const bytes = new Uint8Array(slotCount(instructions) * 8);
+  checkInstructions(instructions);
+  let slots = 0;
+  for (let i = 0; i < instructions.length; i++) slots += slotsOf(instructions[i] as Instruction<Target>);
+  const bytes = new Uint8Array(slots * 8);
   const encoder = new Encoder(bytes, little, instructions);
   encoder.run();
   return bytes;
-}
-
-/** Slots that instructions take together. Checks what types cannot promise to a caller in JavaScript. */
-function slotCount(instructions: readonly Instruction<Target>[]): number {
-  if (!Array.isArray(instructions)) {
-    throw new BpfAsmError('ERR_INVALID_ARGUMENT', 'the instructions are not an array', { field: 'instructions' });
-  }
-  let slots = 0;
-  for (let index = 0; index < instructions.length; index++) {
-    const instruction: unknown = instructions[index];
-    if (typeof instruction !== 'object' || instruction === null) {
-      throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `${show(instruction)} is no instruction`, {
-        instruction: index,
-        field: 'kind',
-      });
-    }
-    slots += slotsOf(instruction as Instruction<Target>);
-  }
-  return slots;
 }
 
 class Encoder {

@@ -1,5 +1,6 @@
 import { BpfAsmError } from '../error.ts';
 import { slotMap, landing, type SlotMap } from '../asm/index.ts';
+import { checkInstructions } from '../isa/check.ts';
 import type { Instruction } from '../isa/index.ts';
 
 /** How control gets from one block to another. */
@@ -47,6 +48,7 @@ export interface ControlFlow {
  * `ERR_UNRESOLVED` where a label is left.
  */
 export function controlFlow(instructions: readonly Instruction[]): ControlFlow {
+  checkInstructions(instructions);
   const slots = slotMap(instructions);
   const targets = instructions.map((_, index) => targetIndex(instructions, slots, index));
   const starts = functionStarts(instructions, targets);

@@ -1,4 +1,5 @@
 import { BpfAsmError } from '../error.ts';
+import { checkInstructions } from '../isa/check.ts';
 import { ALU_CODE, ATOMIC_CODE, JUMP_CODE, REGISTERS, type Instruction, type Target } from '../isa/index.ts';
 
 /** A value that JSON has. */
@@ -19,6 +20,7 @@ export type JsonInstruction = { readonly [key: string]: JsonValue };
  * @returns an array of one object an instruction, of the shape of {@link JsonInstruction}.
  */
 export function toJson(instructions: readonly Instruction<Target>[]): JsonInstruction[] {
+  checkInstructions(instructions);
   return instructions.map((i) => {
     const plain =
       i.kind === 'ld_imm64' && i.value.type === 'const'

@@ -1,21 +1,5 @@
+import { targetOf } from '../asm/index.ts';
 import { slotsOf, type Instruction, type Target } from '../isa/index.ts';
-
-/** Where a jump, a local call or a function pointer of an instruction goes; undefined where it has none. */
-export function targetOf(i: Instruction<Target>): Target | undefined {
-  switch (i.kind) {
-    case 'ja':
-    case 'gotol':
-    case 'jump':
-    case 'may_goto':
-    case 'goto_or_nop':
-    case 'call_local':
-      return i.target;
-    case 'ld_imm64':
-      return i.value.type === 'func' ? i.value.target : undefined;
-    default:
-      return undefined;
-  }
-}
 
 /**
  * Labels for the places that jumps go to, by slot: `L` and the slot's number. Only where an instruction begins, or the program ends, so

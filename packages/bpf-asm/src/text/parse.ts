@@ -1,10 +1,9 @@
 import { BpfAsmError } from '../error.ts';
-import { label, type Item } from '../asm/index.ts';
+import { label, targetOf, type Item } from '../asm/index.ts';
 import { helperByName } from '../helpers/index.ts';
 import { slotsOf, type Instruction, type Target } from '../isa/index.ts';
 import { parseConformance } from './conformance-parse.ts';
 import { parseKernel } from './kernel-parse.ts';
-import { targetOf } from './labels.ts';
 import { opcodeOf } from './opcode-of.ts';
 import type { Dialect } from './print.ts';
 import { Scanner } from './scanner.ts';

@@ -1,4 +1,5 @@
 import { BpfAsmError } from '../error.ts';
+import { checkInstructions } from '../isa/check.ts';
 import {
   slotsOf,
   type Call,
@@ -61,8 +62,7 @@ export interface PrintOptions {
 export function print(instructions: readonly Instruction<Target>[], options: PrintOptions = {}): string {
   const { labels: named = false, sources = false, numbers = options.dialect !== 'conformance' } = options;
   const pad = options.style !== 'verifier';
-  const none = instructions.findIndex((i) => typeof i !== 'object' || i === null);
-  if (none !== -1) throw new BpfAsmError('ERR_INVALID_INSTRUCTION', 'this is no instruction', { instruction: none });
+  checkInstructions(instructions);
   const labels = named ? labelsOf(instructions) : undefined;
   const speller = new Speller(options, labels);
   let text = '';

@@ -129,17 +129,27 @@ class CodeBuilder {
         return;
       case 'load':
       case 'load_acquire':
-        this.#put(GROUP.LOAD | this.#known(ACCESS_CODE, i.type), this.#written(i.dst), this.#read(i.src), i.offset);
+        this.#put(
+          GROUP.LOAD | this.#known(ACCESS_CODE, i.type),
+          this.#written(i.dst),
+          this.#read(i.src),
+          this.#offset(i),
+        );
         return;
       case 'store':
       case 'store_release':
-        this.#put(GROUP.STORE | this.#known(ACCESS_CODE, i.type), this.#read(i.dst), this.#operand(i.src), i.offset);
+        this.#put(
+          GROUP.STORE | this.#known(ACCESS_CODE, i.type),
+          this.#read(i.dst),
+          this.#operand(i.src),
+          this.#offset(i),
+        );
         return;
       case 'atomic': {
         const group = i.width === 64 ? GROUP.ATOMIC64 : GROUP.ATOMIC32;
         const fetches = this.#known(ATOMIC_OPERATION, i.op) >= ATOMIC_OPERATION.fetch_add && i.op !== 'cmpxchg';
         const src = fetches ? this.#written(i.src) : this.#read(i.src);
-        this.#put(group | this.#known(ATOMIC_OPERATION, i.op), this.#read(i.dst), src, i.offset);
+        this.#put(group | this.#known(ATOMIC_OPERATION, i.op), this.#read(i.dst), src, this.#offset(i));
         return;
       }
       case 'ld_abs':
@@ -227,8 +237,18 @@ class CodeBuilder {
     return this.#read(register);
   }
 
+  #offset({ offset }: { readonly offset: number }): number {
+    return this.#within(offset, 0x7fff);
+  }
+
   #operand(src: Register | number): number {
-    return typeof src === 'number' ? this.#constant(BigInt(src)) : this.#read(src);
+    return typeof src === 'number' ? this.#constant(BigInt(this.#within(src, 0x7fff_ffff))) : this.#read(src);
+  }
+
+  /** A number that its field holds when it is encoded: a program that cannot be is none. */
+  #within(value: number, most: number): number {
+    if (Number.isInteger(value) && value >= -most - 1 && value <= most) return value;
+    throw this.#error('ERR_OUT_OF_RANGE', `${value} is not an integer from ${-most - 1} to ${most}`);
   }
 
   #constant(value: bigint): number {

@@ -34,6 +34,19 @@ describe('traps', () => {
   });
 
   it.each([
+    [{ kind: 'alu', op: 'mov', width: 64, dst: 'r0', src: 2 ** 40 }],
+    [{ kind: 'load', type: 'u8', dst: 'r0', src: 'r1', offset: 0x8000 }],
+  ] as [Instruction][])('%j does not fit its encoding, and does not run', (instruction) => {
+    expect(trapOf(() => new Vm([instruction, exit()]))).toMatchObject({ code: 'ERR_OUT_OF_RANGE', instruction: 0 });
+  });
+
+  it('memory and packets are bytes', () => {
+    const vm = vmOf([mov64('r0', 0), exit()]);
+    for (const input of [{ memory: 'aa' }, { packet: [1, 2] }])
+      expect(trapOf(() => vm.run(input as never))).toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+  });
+
+  it.each([
     ['null', [mov64('r1', 0), ldxw('r0', 'r1', 4)], /reads 4 bytes at 0x0000000000000004, which is no address/],
     [
       'a number',

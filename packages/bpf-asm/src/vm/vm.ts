@@ -1,6 +1,7 @@
 import type { MapDefinition, Program } from '../asm/program.ts';
 import type { ProgramType } from '../asm/kernel-types.ts';
 import { BpfAsmError } from '../error.ts';
+import { checkInstructions } from '../isa/check.ts';
 import type { Instruction } from '../isa/index.ts';
 import { Code } from './code.ts';
 import type { ContextValues, ContextValue } from './contexts/index.ts';
@@ -111,8 +112,9 @@ export class Vm {
    * `ERR_INVALID_ARGUMENT` when an option or a map definition is wrong.
    */
   constructor(program: Program | readonly Instruction[], options: VmOptions = {}) {
-    const whole = 'instructions' in program ? program : undefined;
+    const whole = typeof program === 'object' && program !== null && 'instructions' in program ? program : undefined;
     const instructions = whole?.instructions ?? (program as readonly Instruction[]);
+    checkInstructions(instructions);
     const cpus = options.cpus ?? 1;
     const cpu = options.cpu ?? 0;
     const stepLimit = options.stepLimit ?? DEFAULT_STEP_LIMIT;
@@ -162,6 +164,7 @@ export class Vm {
    */
   run(input: VmInput = {}): VmResult {
     const machine = this.#machine;
+    if (input.packet !== undefined) requireBytes('packet', input.packet);
     machine.reset();
     const plain = input.packet === undefined && input.context === undefined;
     const run = plain
@@ -169,6 +172,7 @@ export class Vm {
       : makeContext(this.#type, input, machine.memory, this.#environment);
     if (plain) {
       const memory = input.memory ?? NO_BYTES;
+      requireBytes('memory', memory);
       if (memory.length > 0) machine.setAddress(1, new Region('memory', memory), 0);
       machine.setWords(2, memory.length, 0);
     } else if (run.context !== undefined) machine.setAddress(1, run.context.region, 0);
@@ -256,6 +260,11 @@ function seededRandom(seed: number): () => number {
     state ^= state << 5;
     return state >>> 0;
   };
+}
+
+function requireBytes(name: string, value: unknown): void {
+  if (value instanceof Uint8Array) return;
+  throw new BpfAsmError('ERR_INVALID_ARGUMENT', `the ${name} is not a Uint8Array`, { field: name });
 }
 
 function requireInteger(name: string, value: number, least: number, most: number): void {
