@@ -179,8 +179,6 @@ export function mapDifferences(definition: MapDefinition, info: MapInfo): string
   };
   const differences = (Object.keys(wanted) as (keyof typeof wanted)[])
     .filter((what) => wanted[what] !== found[what])
-    // A perf event array of 0 entries gets one for every CPU.
-    .filter((what) => !(what === 'maximum of entries' && type === 'perf_event_array' && maxEntries === 0))
     .map((what) => `${what} is ${found[what]}, not ${wanted[what]}`);
   const bits = (value: number): string => `0x${((value & ~OPEN_FLAGS) >>> 0).toString(16)}`;
   if (bits(flags) !== bits(info.flags & ~MAP_FLAG.NUMA_NODE))

@@ -80,7 +80,7 @@ const INVALID: readonly Row[] = [
   },
   { applies: (d) => isArray(d) && d.keySize !== 4, hint: 'the key of an array is its index: 4 bytes' },
   {
-    applies: (d) => d.maxEntries === 0 && !d.type.endsWith('_storage') && d.type !== 'perf_event_array',
+    applies: (d) => d.maxEntries === 0 && !d.type.endsWith('_storage'),
     hint: 'the maximum of entries is 0',
   },
   {

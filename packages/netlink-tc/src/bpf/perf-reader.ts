@@ -5,6 +5,7 @@ import type { Fd, Mapping, Poll, Sys } from '../sys/index.ts';
 import { Attr } from './attr.ts';
 import { possibleCpus } from './codec.ts';
 import { eventQueue, type EventStream } from './event-queue.ts';
+import { explainPermission } from './permission.ts';
 import type { RawMap } from './raw-map.ts';
 
 const { ENODEV } = constants.errno;
@@ -101,7 +102,7 @@ function openCpu(sys: Sys, cpu: number, pages: number): CpuBuffer | undefined {
   if (result === -ENODEV) return undefined;
   if (result < 0)
     throw systemError(result, 'perf_event_open', `cannot open the perf buffer of CPU ${cpu}`, {
-      hint: 'it needs CAP_PERFMON',
+      hint: explainPermission(sys, ['CAP_PERFMON']),
     });
   const fd = sys.fds.own(result, `perf buffer of CPU ${cpu}`);
   const length = (1 + pages) * sys.pageSize;

@@ -10,7 +10,7 @@ import { BpfLink } from './link.ts';
 import { adoptMap, type MapOf } from './map-create.ts';
 import { BpfObject, type ObjectKind } from './object.ts';
 
-const { EPERM, EINVAL, ENOENT, EEXIST } = constants.errno;
+const { EACCES, EPERM, EINVAL, ENOENT, EEXIST } = constants.errno;
 
 /** Where bpffs is mounted in this mount namespace, in the order of mounting. */
 export function findBpffs(): string[] {
@@ -133,6 +133,7 @@ function pathError(
     [EPERM]: /\.[^/]*$/.test(path)
       ? 'names in bpffs may not contain a dot'
       : `the path must be in bpffs (${findBpffs().join(', ') || 'mounted nowhere'}), and writable`,
+    [EACCES]: `the user ${process.geteuid?.() ?? 'of this process'} may not use this path: run it as root, or change its owner or mode`,
     [EINVAL]: 'the path must be in bpffs, and what is there a BPF object',
     [ENOENT]: command === 'BPF_OBJ_PIN' ? 'the directory is not there' : 'nothing is pinned there',
     [EEXIST]: 'something is pinned there already: repin replaces it',
