@@ -4,9 +4,11 @@ import { allocate } from './back/allocate.ts';
 import { emit } from './back/emit.ts';
 import { Frame } from './back/frame.ts';
 import { layOut } from './back/layout.ts';
+import { placeSlots } from './back/places.ts';
 import { setBeforeBranch } from './back/early-settings.ts';
 import { shareTails } from './back/tails.ts';
 import { shareVerdicts } from './back/verdicts.ts';
+import { dropRedundantSettings } from './back/redundant-settings.ts';
 import { select } from './back/select.ts';
 import { cloneFunction } from './ir/clone.ts';
 import { removeUnreachable } from './ir/graph.ts';
@@ -52,11 +54,14 @@ function lower(fn: IrFunction, cpu: CpuVersion, short: boolean): Item[] {
   if (short) removeDeadCode(fn);
   splitEdges(fn);
   const frame = new Frame(fn.name);
+  if (short) placeSlots(fn, frame);
   const code = select(fn, frame, { movsx: cpu >= 4 });
   if (short) setBeforeBranch(code);
   allocate(code, frame, loopDepths(fn));
   if (short) {
+    dropRedundantSettings(code);
     shareTails(code);
+    setBeforeBranch(code);
     shareVerdicts(code);
     layOut(code);
   }

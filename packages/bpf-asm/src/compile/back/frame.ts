@@ -21,7 +21,14 @@ export class Frame {
     return this.#used;
   }
 
-  /** The offset of a slot, which gets its place when it is asked for first. @throws BpfAsmError `ERR_COMPILE` when the stack is full. */
+  /** Puts a slot at an offset, which others may have too. @throws BpfAsmError `ERR_COMPILE` when it is below the end of the stack. */
+  place(slot: IrStackSlot, offset: number): void {
+    this.#offsets.set(slot, offset);
+    this.#takers.push({ name: slot.name, size: slot.size });
+    this.#use(-offset);
+  }
+
+  /** The offset of a slot, which gets a place of its own when it has none. @throws BpfAsmError `ERR_COMPILE` when the stack is full. */
   offsetOf(slot: IrStackSlot): number {
     const known = this.#offsets.get(slot);
     if (known !== undefined) return known;
@@ -36,9 +43,14 @@ export class Frame {
   }
 
   #take(size: number, align: number, name: string): number {
-    this.#used = Math.ceil((this.#used + size) / align) * align;
     this.#takers.push({ name, size });
-    if (this.#used <= STACK_BYTES) return -this.#used;
+    this.#use(Math.ceil((this.#used + size) / align) * align);
+    return -this.#used;
+  }
+
+  #use(depth: number): void {
+    this.#used = Math.max(this.#used, depth);
+    if (this.#used <= STACK_BYTES) return;
     const bytes = new Map<string, number>();
     for (const taker of this.#takers) bytes.set(taker.name, (bytes.get(taker.name) ?? 0) + taker.size);
     const largest = [...bytes].sort((a, b) => b[1] - a[1]).slice(0, 3);
