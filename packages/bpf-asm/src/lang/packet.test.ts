@@ -3,12 +3,12 @@ import { refused } from '../../test/language.ts';
 import { frame, ipv4, ipv6, MACS } from '../../test/packets.ts';
 import { be16, struct, u8 } from '../layout/index.ts';
 import { runProgram } from '../vm/index.ts';
-import { Ethernet, IPv4, IPv6, match, Ports, schedCls, Tcp, Udp, Vlan, when, type Ended } from './index.ts';
+import { Ethernet, IPv4, IPv6, match, Ports, schedCls, Tcp, Udp, Vlan, when, type Ended, type Ip } from './index.ts';
 
 type Tools = Parameters<Parameters<typeof refused>[0]>[0];
 const options = { licence: 'Apache-2.0' } as const;
-const reads = (describe: (tools: Tools) => Ended, packet: Uint8Array): number =>
-  runProgram(schedCls('read', options, describe), { packet }).verdict;
+const reads = (body: (tools: Tools) => Ended, packet: Uint8Array): number =>
+  runProgram(schedCls('read', options, body), { packet }).verdict;
 
 describe('parsing', () => {
   test('goes from header to header, behind options', () => {
@@ -103,8 +103,6 @@ describe('parsing', () => {
   });
 });
 
-type Ip = import('./index.ts').Ip;
-
 describe('writing', () => {
   test('reads everything before it writes anything', () => {
     const program = schedCls('swap', options, ({ skb, drop, next }) => {
@@ -132,7 +130,9 @@ describe('writing', () => {
     const sent = frame(0x0800, new Uint8Array(20));
     const { packet, clones } = runProgram(program, { packet: sent });
     expect(packet).toEqual(sent);
-    expect(Ethernet.decode((clones[0]?.packet as Uint8Array).slice(0, 14)).destination).toBe('02:00:00:00:00:99');
+    expect(Ethernet.decode((clones[0] as { packet: Uint8Array }).packet.slice(0, 14)).destination).toBe(
+      '02:00:00:00:00:99',
+    );
   });
 });
 

@@ -2,7 +2,7 @@
 export const SOCK_OPS_FIELDS = {
   op: { type: 'u32', offset: 0, since: '4.13' },
   reply: { type: 'u32', offset: 4, since: '4.13', writable: true },
-  args: { type: 'words', offset: 4, since: '4.16', writable: true, count: 4 },
+  args: { type: 'words', offset: 4, since: '4.16', count: 4 },
   family: { type: 'u32', offset: 20, since: '4.13' },
   remoteIp4: { type: 'be32', offset: 24, since: '4.13' },
   localIp4: { type: 'be32', offset: 28, since: '4.13' },
