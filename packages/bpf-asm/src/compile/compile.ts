@@ -61,7 +61,6 @@ function lower(fn: IrFunction, cpu: CpuVersion, short: boolean): Item[] {
   if (short) {
     dropRedundantSettings(code);
     shareTails(code);
-    setBeforeBranch(code);
     shareVerdicts(code);
     layOut(code);
   }

@@ -3,6 +3,7 @@ import { built, changeCode } from '../../../test/ir-change.ts';
 import { compile, type FunctionBuilder, type IrValue } from '../index.ts';
 import { print } from '../../text/index.ts';
 import type { JumpOp } from '../../isa/index.ts';
+import { dropRedundantSettings } from './redundant-settings.ts';
 import { layOut } from './layout.ts';
 import { shareTails } from './tails.ts';
 import { shareVerdicts } from './verdicts.ts';
@@ -186,4 +187,54 @@ it('puts failures last, and falls through to what is likely', () => {
        6: (95) exit
     "
   `);
+});
+
+it('brings nothing to where it is already', () => {
+  const text = changeCode((b) => {
+    b.call({ kind: 'helper', id: 9 }, [b.param(0), b.param(1)]);
+    const found = b.call({ kind: 'helper', id: 1 }, [b.param(0), b.param(1)]);
+    leaveIf(b, 'jeq', found, 0, 0);
+    b.return(b.load('u32', found, 0, 'map'));
+  }, dropRedundantSettings);
+  expect(text).toMatchInlineSnapshot(`
+    "   0: (bf) r7 = r1
+       1: (bf) r6 = r2
+       2: (bf) r1 = r7
+       3: (bf) r2 = r6
+       4: (85) call bpf_skb_store_bytes#9
+       5: (bf) r1 = r7
+       6: (bf) r2 = r6
+       7: (85) call bpf_map_lookup_elem#1
+       8: (55) if r0 != 0x0 goto pc+2
+       9: (b7) r0 = 0
+      10: (95) exit
+      11: (61) r0 = *(u32 *)(r0 +0)
+      12: (95) exit
+    -->
+       0: (bf) r7 = r1
+       1: (bf) r6 = r2
+       2: (85) call bpf_skb_store_bytes#9
+       3: (bf) r1 = r7
+       4: (bf) r2 = r6
+       5: (85) call bpf_map_lookup_elem#1
+       6: (55) if r0 != 0x0 goto pc+1
+       7: (95) exit
+       8: (61) r0 = *(u32 *)(r0 +0)
+       9: (95) exit
+    "
+  `);
+});
+
+it('keeps a copy where another path leads by that brings something else', () => {
+  const text = changeCode((b) => {
+    const [yes, after] = [b.block(), b.block()];
+    b.branch('jeq', b.param(1), b.constant(1), yes, after);
+    b.enter(yes);
+    b.call({ kind: 'helper', id: 7 }, []);
+    b.jump(after);
+    b.enter(after);
+    b.return(b.call({ kind: 'helper', id: 9 }, [b.param(0)]));
+  }, dropRedundantSettings);
+  const [before, after] = text.split('-->\n');
+  expect(after).toBe(before);
 });

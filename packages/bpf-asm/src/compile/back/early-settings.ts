@@ -1,6 +1,6 @@
 import { liveOut } from './liveness.ts';
 import type { MachineBlock, MachineBranch, MachineFunction, MachineInstruction, Reg } from './machine.ts';
-import { eachDefinition, eachUse } from './machine.ts';
+import { eachDefinition, eachUse, isMove } from './machine.ts';
 import { machinePredecessors, tidy } from './machine-graph.ts';
 
 /**
@@ -11,6 +11,7 @@ export function setBeforeBranch(fn: MachineFunction): void {
   const predecessors = machinePredecessors(fn);
   // What is set early is not needed on the other side, so that this stays right.
   const live = liveOut(fn);
+  const sources = copySources(fn);
   for (const block of fn.blocks) {
     const { terminator } = block;
     if (terminator.kind !== 'branch') continue;
@@ -21,12 +22,23 @@ export function setBeforeBranch(fn: MachineFunction): void {
       if (setting === undefined || (predecessors.get(side)?.length ?? 0) !== 1 || side === other) continue;
       if (terminator.a === setting.dst || terminator.b === setting.dst) continue;
       if (neededAtHead(other, setting.dst, live)) continue;
+      // A register that it is a copy of elsewhere could not be the same one any more.
+      if (sources.get(setting.dst)?.some((source) => live.get(block)?.has(source) === true) === true) continue;
       block.instructions.push(setting);
       skip(terminator, side);
       break;
     }
   }
   tidy(fn);
+}
+
+/** The registers that each register is copied from. */
+function copySources(fn: MachineFunction): Map<Reg, Reg[]> {
+  const sources = new Map<Reg, Reg[]>();
+  for (const block of fn.blocks) {
+    for (const m of block.instructions) if (isMove(m)) sources.set(m.dst, [...(sources.get(m.dst) ?? []), m.src]);
+  }
+  return sources;
 }
 
 /** The one instruction of a block that sets a register to a constant and goes on. */

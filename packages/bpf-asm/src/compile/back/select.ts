@@ -15,6 +15,7 @@ import type {
 import { SWAPPED_COMPARE } from '../ir/compare.ts';
 import { liveAtEnd } from '../ir/liveness.ts';
 import { fetches, inputFrom, isLeaf, operandsOf } from '../ir/operands.ts';
+import { placeOf } from '../ir/slots.ts';
 import type { Frame } from './frame.ts';
 import { immediate32, immediate64, materialise } from './leaves.ts';
 import {
@@ -155,6 +156,15 @@ class Selector {
   }
 
   #alu(i: IrAlu): void {
+    const place = placeOf(i);
+    if (place !== undefined) {
+      const immediate = this.#frame.offsetOf(place.slot) + place.offset;
+      this.#out.push(
+        this.#make.move(this.#resultOf(i), FRAME),
+        this.#make.alu('add', 64, this.#resultOf(i), { immediate }),
+      );
+      return;
+    }
     let { a, b } = i;
     const otherWay = a.op === 'const' ? b.op !== 'const' : !this.#dying.has(a) && this.#dying.has(b);
     if (COMMUTATIVE.has(i.alu) && otherWay && !(b.op === 'const' && this.#immediate(b, i.width) !== undefined))

@@ -10,19 +10,16 @@ export function shareTails(fn: MachineFunction): void {
   while (mergeEqual(fn) || sharePair(fn));
 }
 
-/** What a block ends with, where the end can be shared: blocks with the same text can share. */
-function endOf({ terminator }: MachineBlock): string | undefined {
+/** How a block ends, as text: blocks with the same text can share their ends. */
+function endOf({ terminator }: MachineBlock): string {
   if (terminator.kind === 'exit') return 'exit';
-  return terminator.kind === 'jump' ? `jump ${terminator.to.id}` : undefined;
+  if (terminator.kind === 'jump') return `jump ${terminator.to.id}`;
+  const { op, width, a, b, immediate, yes, no } = terminator;
+  return `${op} ${width} ${a} ${b} ${immediate} ${yes.id} ${no.id}`;
 }
 
 function wholeOf(block: MachineBlock): string {
-  const { terminator } = block;
-  const end =
-    terminator.kind === 'branch'
-      ? `${terminator.op} ${terminator.width} ${terminator.a} ${terminator.b} ${terminator.immediate} ${terminator.yes.id} ${terminator.no.id}`
-      : (endOf(block) as string);
-  return [...block.instructions.map(textOf), end].join('\n');
+  return [...block.instructions.map(textOf), endOf(block)].join('\n');
 }
 
 /** An instruction as text, without its position. */
@@ -52,7 +49,7 @@ function sharePair(fn: MachineFunction): boolean {
   const byEnd = new Map<string, { block: MachineBlock; texts: string[] }[]>();
   for (const block of fn.blocks) {
     const end = endOf(block);
-    if (end === undefined || block.instructions.length === 0) continue;
+    if (block.instructions.length === 0) continue;
     const key = `${end} ${textOf(block.instructions.at(-1) as MachineInstruction)}`;
     const alike = byEnd.get(key) ?? [];
     alike.push({ block, texts: block.instructions.map(textOf) });

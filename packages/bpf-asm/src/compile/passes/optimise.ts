@@ -5,7 +5,8 @@ import { simplifyControlFlow } from './control-flow.ts';
 import { removeDeadCode } from './dead-code.ts';
 import { decideImplied } from './implied-branches.ts';
 import { simplify } from './simplify.ts';
-import { simplifyStores } from './stores.ts';
+import { removeDeadStores } from './dead-stores.ts';
+import { joinStores } from './join-stores.ts';
 import { numberValues } from './value-numbering.ts';
 
 /** Each round finds what the one before has made possible; the second or third rarely finds anything. */
@@ -20,7 +21,8 @@ export function optimise(fn: IrFunction): void {
     numberValues(fn);
     mergeBoundsChecks(fn);
     decideImplied(fn);
-    simplifyStores(fn);
+    removeDeadStores(fn);
+    joinStores(fn);
     removeDeadCode(fn);
   }
   simplifyControlFlow(fn);

@@ -5,14 +5,10 @@ import type { IrBlock, IrConst, IrFunction, IrInstruction, IrStackSlot, IrStore 
 const WIDER: Readonly<Partial<Record<StoreType, StoreType>>> = { u8: 'u16', u16: 'u32', u32: 'u64' };
 
 /**
- * Removes stores to the stack that are overwritten before anything can read them, and makes one store of two constants side by side: what zeroes a
- * key before its fields are set costs nothing.
+ * Makes one store of two constants side by side on the stack.
  */
-export function simplifyStores(fn: IrFunction): void {
-  for (const block of fn.blocks) {
-    removeOverwritten(block);
-    while (joinPair(fn, block));
-  }
+export function joinStores(fn: IrFunction): void {
+  for (const block of fn.blocks) while (joinPair(fn, block));
 }
 
 function sizeOf(type: string): number {
@@ -22,31 +18,6 @@ function sizeOf(type: string): number {
 /** A store to a known place of the stack. */
 function isPlaced(i: IrInstruction): i is IrStore & { base: { op: 'stack_address'; slot: IrStackSlot } } {
   return i.op === 'store' && i.base.op === 'stack_address';
-}
-
-function removeOverwritten(block: IrBlock): void {
-  /** For each slot the bytes that are written again, before anything reads them. */
-  let covered = new Map<IrStackSlot, Set<number>>();
-  const kept: IrInstruction[] = [];
-  for (const i of block.instructions.toReversed()) {
-    if (isPlaced(i)) {
-      const bytes = covered.get(i.base.slot) ?? new Set<number>();
-      covered.set(i.base.slot, bytes);
-      let needed = false;
-      for (let byte = i.offset; byte < i.offset + sizeOf(i.type); byte++) {
-        if (!bytes.has(byte)) needed = true;
-        bytes.add(byte);
-      }
-      if (!needed) continue;
-    } else if (i.op === 'load' && i.base.op === 'stack_address') {
-      const bytes = covered.get(i.base.slot);
-      for (let byte = i.offset; byte < i.offset + sizeOf(i.type); byte++) bytes?.delete(byte);
-    } else if (i.op === 'call' || i.op === 'load' || i.op === 'atomic') {
-      covered = new Map();
-    }
-    kept.push(i);
-  }
-  block.instructions = kept.toReversed();
 }
 
 /** Joins the first two stores of constants to adjacent, together aligned places with nothing that touches the stack in between. */

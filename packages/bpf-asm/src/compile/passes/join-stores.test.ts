@@ -1,6 +1,13 @@
 import { expect, it } from 'vitest';
 import { change } from '../../../test/ir-change.ts';
-import { simplifyStores } from './stores.ts';
+import { removeDeadStores } from './dead-stores.ts';
+import { joinStores } from './join-stores.ts';
+import type { IrFunction } from '../ir/ir.ts';
+
+function simplifyStores(fn: IrFunction): void {
+  removeDeadStores(fn);
+  joinStores(fn);
+}
 
 it('leaves out zeroes that are overwritten, and joins those that are not', () => {
   const text = change((b) => {
