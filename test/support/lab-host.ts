@@ -63,8 +63,8 @@ export class LabHost {
   }
 
   /** Starts a process in the namespace. */
-  spawn(argv: readonly string[], input?: string): LabProcess {
-    const started = new LabProcess(this.path, argv, input);
+  spawn(argv: readonly string[]): LabProcess {
+    const started = new LabProcess(this.path, argv);
     this.#processes.add(started);
     return started;
   }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The PATH of an ordinary user, with the directories where the tools of administrators are. */
-export const PATH_WITH_SBIN: string = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+const PATH_WITH_SBIN: string = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
 /** A process in a namespace of a lab. It ends with the lab at the latest, and with the process that started it. */
 export class LabProcess {
@@ -14,17 +14,17 @@ export class LabProcess {
   /**
    * @param netns path of the network namespace that it runs in
    * @param argv the command
-   * @param input what it reads from its standard input
    */
-  constructor(netns: string, argv: readonly string[], input = '') {
+  constructor(netns: string, argv: readonly string[]) {
     // Neither setpriv nor nsenter forks: the child's id is that of the command.
     const command = ['--pdeathsig', 'KILL', 'nsenter', `--net=${netns}`, '--', ...argv];
-    this.#child = spawn('setpriv', command, { env: { ...process.env, PATH: PATH_WITH_SBIN } });
+    this.#child = spawn('setpriv', command, {
+      env: { ...process.env, PATH: PATH_WITH_SBIN },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#ended = once(this.#child, 'close');
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
-    // A command that does not read its input is none of our business.
-    this.#child.stdin?.on('error', () => undefined).end(input);
   }
 
   /** Its id. */
@@ -48,7 +48,7 @@ export class LabProcess {
     while (!condition()) {
       if (!this.running || Date.now() > deadline) {
         const [state] = this.running ? ['runs'] : ['has ended'];
-        throw new Error(`${this.#child.spawnargs.at(5)} ${state}, and not: ${what}; it said: ${this.#output}`);
+        throw new Error(`${this.#child.spawnargs.at(6)} ${state}, and not: ${what}; it said: ${this.#output}`);
       }
       await sleep(5);
     }

@@ -3,3 +3,6 @@
  * @packageDocumentation
  */
 export { DEFAULT_PORTS, type ProxyPorts } from './ports.ts';
+export * from './error.ts';
+export * from './topology/index.ts';
+export * from './node/index.ts';

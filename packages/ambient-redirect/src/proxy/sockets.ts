@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { ipv4Address, ipv6Address } from 'bpf-asm/layout';
 import { familyOf, systemError, type Family, type Fd, type Netns, type Sys, type SyscallName } from 'netlink-tc';
 import { AmbientRedirectError } from '../error.ts';
@@ -100,4 +101,10 @@ export function openSocket(sys: Sys, netns: Netns, options: SocketOptions): Fd {
       throw error;
     }
   });
+}
+
+/** Whether a namespace has an address. Asks the kernel: not for every packet. */
+export function isOwnAddress(netns: Netns, address: string): boolean {
+  const interfaces = netns.run(() => Object.values(networkInterfaces()));
+  return interfaces.some((each) => each?.some((own) => own.address === address) === true);
 }
