@@ -2,7 +2,7 @@ import { BpfAsmError } from '../../error.ts';
 import type { IrStackSlot } from '../ir/ir.ts';
 
 /** Bytes of stack that a function has (`MAX_BPF_STACK` in Linux' `include/linux/filter.h`). */
-export const STACK_BYTES = 512;
+const STACK_BYTES = 512;
 
 /** The stack of a function: who stands where. Offsets are negative, from the frame pointer. */
 export class Frame {

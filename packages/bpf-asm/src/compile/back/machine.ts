@@ -1,4 +1,4 @@
-import { registersRead, registersWritten } from '../../asm/index.ts';
+import { registersWritten } from '../../asm/index.ts';
 import { REGISTERS, type Instruction, type JumpOp, type Register, type Width } from '../../isa/index.ts';
 import type { SourcePosition } from '../../source.ts';
 
@@ -145,11 +145,4 @@ export function finished({ instruction, dst, src }: MachineInstruction): Instruc
 /** The name of a register of the machine. */
 export function registerName(reg: Reg): Register {
   return REGISTERS[reg] as Register;
-}
-
-/** The registers that an instruction reads, as {@link registersRead} gives them, with the arguments of a call. */
-export function readSet(m: MachineInstruction): number {
-  let set = registersRead(finished(m));
-  for (let arg = 1; arg <= m.args; arg++) set |= 1 << arg;
-  return set;
 }

@@ -57,7 +57,7 @@ function cloneLeaf(fn: IrFunction, leaf: IrLeaf): IrLeaf {
 }
 
 /** Makes a terminator lead to other blocks. */
-export function retarget(terminator: IrTerminator, to: (block: IrBlock) => IrBlock): void {
+function retarget(terminator: IrTerminator, to: (block: IrBlock) => IrBlock): void {
   if (terminator.op === 'jump') terminator.to = to(terminator.to);
   if (terminator.op !== 'branch') return;
   terminator.yes = to(terminator.yes);
