@@ -21,7 +21,9 @@ import {
   u64,
 } from 'bpf-asm';
 import { createMap, loadProgram, openSys, testRun } from 'netlink-tc';
+import { needRoot } from './needs-root.ts';
 
+needRoot();
 const sys = await openSys();
 using counts = createMap(sys, {
   name: 'counts',

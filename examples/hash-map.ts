@@ -3,9 +3,11 @@
  */
 import { ipv4Address, struct, u32, u64 } from 'bpf-asm';
 import { createMap, isNetlinkTcError, openSys } from 'netlink-tc';
+import { needRoot } from './needs-root.ts';
 
 const Flow = struct('flow', { packets: u64, bytes: u64, mark: u32 });
 
+needRoot();
 const sys = await openSys();
 using flows = createMap(sys, {
   name: 'flows',

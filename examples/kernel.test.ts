@@ -7,7 +7,7 @@ const EXPECTED = {
   'load-and-run': [
     'EtherType 0x86dd',
     'refused: invalid access to packet',
-    'written at examples/load-and-run.ts:45',
+    'written at examples/load-and-run.ts:40',
     'data_end',
   ],
   counter: ['    0 bytes and more:    300 packets', ' 1536 bytes and more:   4800 packets'],
@@ -29,5 +29,14 @@ describeWith([root], 'the example', () => {
     expect(stderr).toBe('');
     for (const line of lines) expect(stdout).toContain(line);
     expect(status).toBe(0);
+  });
+
+  test.each(Object.keys(EXPECTED))('%s tells an ordinary user in one line to be root', (name) => {
+    const args = ['--conditions=@ambient/source', '--import', 'tsx', join(import.meta.dirname, `${name}.ts`)];
+    const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...user });
+    expect(stderr).toMatch(/^run it as root: sudo .*\n$/);
+    expect(stdout).toBe('');
+    expect(status).toBe(1);
   });
 });

@@ -4,6 +4,7 @@
  */
 import { add64, exit, jgt, label, ldxb, ldxh, ldxw, link, mov64, be, type Item, type Program } from 'bpf-asm';
 import { isNetlinkTcError, loadProgram, openSys, testRun } from 'netlink-tc';
+import { needRoot } from './needs-root.ts';
 
 const program = (name: string, items: readonly Item[]): Program => ({
   name,
@@ -13,6 +14,7 @@ const program = (name: string, items: readonly Item[]): Program => ({
   maps: [],
 });
 
+needRoot();
 const sys = await openSys();
 using etherType = loadProgram(
   sys,
@@ -34,7 +36,7 @@ packet.set([0x86, 0xdd], 12);
 console.log(`EtherType 0x${testRun(sys, etherType, { data: packet }).result.toString(16)}`);
 
 try {
-  const source = { file: 'examples/load-and-run.ts', line: 45, column: 1, text: 'packet.byte(12)' };
+  const source = { file: 'examples/load-and-run.ts', line: 40, column: 1, text: 'packet.byte(12)' };
   loadProgram(sys, program('unchecked', [ldxw('r2', 'r1', 76), { ...ldxb('r0', 'r2', 12), source }, exit()])).close();
 } catch (error) {
   if (!isNetlinkTcError(error, 'ERR_VERIFIER')) throw error;

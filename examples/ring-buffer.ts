@@ -16,10 +16,12 @@ import {
   type Instruction,
 } from 'bpf-asm';
 import { createMap, loadProgram, openRingBuffer, openSys, testRun } from 'netlink-tc';
+import { needRoot } from './needs-root.ts';
 
 const Packet = struct('packet', { length: u64, mark: u64 });
 const field = (offset: number, at: number): Instruction[] => [ldxw('r2', 'r1', offset), stdw('r10', at, 'r2')];
 
+needRoot();
 const sys = await openSys();
 using ring = createMap(sys, { name: 'ring', type: 'ringbuf', keySize: 0, valueSize: 0, maxEntries: 1 << 16 });
 using program = loadProgram(
