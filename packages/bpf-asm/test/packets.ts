@@ -20,7 +20,7 @@ export interface PacketFacts {
 }
 
 /** Bytes one after the other. */
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
   for (const part of parts) {

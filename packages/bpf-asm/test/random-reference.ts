@@ -12,7 +12,7 @@ import {
 } from './random-language.ts';
 
 /** What the function does that programs call. */
-export function mix(a: bigint, b: bigint): bigint {
+function mix(a: bigint, b: bigint): bigint {
   return a > 1000n ? BigInt.asUintN(32, a ^ b) : BigInt.asUintN(32, a + (b >> 32n));
 }
 

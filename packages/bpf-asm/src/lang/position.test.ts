@@ -3,10 +3,10 @@ import { schedCls } from './index.ts';
 import { isOwnFile, locator, parseFrame } from './position.ts';
 
 test.each([
-  ['    at inner (/home/me/app.ts:4:10)', { file: '/home/me/app.ts', line: 4, column: 10 }],
-  ['    at /home/me/app.ts:12:20', { file: '/home/me/app.ts', line: 12, column: 20 }],
-  ['    at async file:///home/me/my%20app.mjs:1:2', { file: '/home/me/my app.mjs', line: 1, column: 2 }],
-  ['    at Object.<anonymous> (file:///home/me/app.ts:7:6)', { file: '/home/me/app.ts', line: 7, column: 6 }],
+  ['    at inner (/srv/x/app.ts:4:10)', { file: '/srv/x/app.ts', line: 4, column: 10 }],
+  ['    at /srv/x/app.ts:12:20', { file: '/srv/x/app.ts', line: 12, column: 20 }],
+  ['    at async file:///srv/x/my%20app.mjs:1:2', { file: '/srv/x/my app.mjs', line: 1, column: 2 }],
+  ['    at Object.<anonymous> (file:///srv/x/app.ts:7:6)', { file: '/srv/x/app.ts', line: 7, column: 6 }],
   ['    at C:\\me\\app.ts:7:6', { file: 'C:\\me\\app.ts', line: 7, column: 6 }],
   ['    at new Promise (<anonymous>)', undefined],
   ['Error: position', undefined],

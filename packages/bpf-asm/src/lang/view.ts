@@ -122,12 +122,7 @@ function arrayView<E extends AnyLayout>(place: Place, layout: ArrayLayout<E>): A
 export function viewOf<L extends AnyLayout>(place: Place, layout: L): ViewOf<L> {
   const any: AnyLayout = layout;
   if (any.kind === 'integer') return new Cell(place, any.label) as unknown as ViewOf<L>;
-  return fieldOf(place, layout) as ViewOf<L>;
-}
-
-/** What a field gives when it is read. */
-export function fieldOf<L extends AnyLayout>(place: Place, layout: L): FieldOf<L> {
-  return readField(place, layout) as FieldOf<L>;
+  return readField(place, layout) as ViewOf<L>;
 }
 
 function readField(place: Place, layout: AnyLayout): unknown {

@@ -31,7 +31,6 @@ import {
   when,
   xdp,
   type Ended,
-  type MapHandle,
   type Value,
 } from '../index.ts';
 import { TunnelKey } from './layouts.ts';
@@ -63,7 +62,7 @@ export const Line: StructLayout<{
 });
 
 /** Where {@link printer} puts its lines. */
-export const lines: MapHandle<'ringbuf', undefined, undefined> = ringbufMap('lines', { size: 65536 });
+const lines = ringbufMap('lines', { size: 65536 });
 
 /** Tells user space of every TCP and UDP packet over IPv4, behind a VLAN tag or not. */
 export function printer(): Program {
@@ -108,10 +107,10 @@ export const Vip6: StructLayout<{ readonly tunnel: U32; readonly address: Ipv6La
 });
 
 /** Virtual addresses that are shut, with the packets that were dropped for them. */
-export const shut4: MapHandle<'hash', typeof Vip4, U64> = hashMap('shut4', { key: Vip4, value: u64, maxEntries: 1024 });
+const shut4 = hashMap('shut4', { key: Vip4, value: u64, maxEntries: 1024 });
 
 /** The same for IPv6. */
-export const shut6: MapHandle<'hash', typeof Vip6, U64> = hashMap('shut6', { key: Vip6, value: u64, maxEntries: 1024 });
+const shut6 = hashMap('shut6', { key: Vip6, value: u64, maxEntries: 1024 });
 
 /** Drops what goes to a virtual address that is shut, told apart by the tunnel it came through. */
 export function vipDrop(): Program {
@@ -145,7 +144,7 @@ export const Traffic: StructLayout<{ readonly packets: U64; readonly bytes: U64 
 });
 
 /** Traffic by protocol number of IP; what is no IP counts as 255. */
-export const traffic: MapHandle<'percpu_array', U32, typeof Traffic> = percpuArrayMap('traffic', {
+const traffic = percpuArrayMap('traffic', {
   value: Traffic,
   maxEntries: 256,
 });
@@ -185,7 +184,7 @@ export const Rule: StructLayout<{ readonly lowPort: U16; readonly highPort: U16;
 );
 
 /** Rules by the longest prefix of the source. */
-export const rules: MapHandle<'lpm_trie', typeof Prefix4, typeof Rule> = lpmTrieMap('rules', {
+const rules = lpmTrieMap('rules', {
   key: Prefix4,
   value: Rule,
   maxEntries: 1024,

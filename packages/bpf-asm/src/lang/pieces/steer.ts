@@ -10,17 +10,16 @@ import {
   sockmap,
   when,
   type Ended,
-  type MapHandle,
   type Value,
 } from '../index.ts';
-import { u32, type IntegerLayout } from '../../layout/index.ts';
+import { u32 } from '../../layout/index.ts';
 import { AddressKey, pods, pods4, VERDICT, verdicts } from './layouts.ts';
 
 /** Indices of {@link listeners}. */
 export const LISTENER = { outbound: 0, hbone: 1, inbound: 2, dns: 3 } as const;
 
 /** The proxy's listening sockets. */
-export const listeners: MapHandle<'sockmap', IntegerLayout<number, 'u32'>, undefined> = sockmap('listeners', {
+const listeners = sockmap('listeners', {
   maxEntries: 4,
 });
 
