@@ -79,3 +79,9 @@ it('sets targets and leaves the rest of every instruction as it is', () => {
     }),
   );
 });
+
+it('refuses a register that is none', () => {
+  expect(() => registersRead({ kind: 'neg', width: 64, dst: 'r99' } as never)).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_INSTRUCTION', message: '"r99" is not a register (r0 to r11)' }),
+  );
+});

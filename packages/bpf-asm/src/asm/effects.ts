@@ -1,3 +1,4 @@
+import { BpfAsmError } from '../error.ts';
 import { REGISTER_NUMBER, type Instruction, type Register, type Target } from '../isa/index.ts';
 
 /** A set of registers as bits: bit n is register n. */
@@ -6,10 +7,16 @@ export type RegisterSet = number;
 /** `r1` to `r5`, which a call uses up. */
 export const CALLER_SAVED: RegisterSet = 0b11_1110;
 
-/** The set of these registers. */
+/** The set of these registers. @throws BpfAsmError `ERR_INVALID_INSTRUCTION` for a name that is no register. */
 export function registerSet(...registers: readonly Register[]): RegisterSet {
   let set = 0;
-  for (const register of registers) set |= 1 << REGISTER_NUMBER[register];
+  for (const register of registers) {
+    const number = REGISTER_NUMBER[register];
+    if (typeof number !== 'number') {
+      throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `${JSON.stringify(register)} is not a register (r0 to r11)`);
+    }
+    set |= 1 << number;
+  }
   return set;
 }
 

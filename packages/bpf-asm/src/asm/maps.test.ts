@@ -29,3 +29,10 @@ it('says which map is missing', () => {
     }),
   );
 });
+
+it('refuses what is no list of instructions', () => {
+  for (const make of [mapNames, (given: never) => resolveMaps(given, () => 1)]) {
+    expect(() => make(undefined as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
+    expect(() => make([null] as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_INSTRUCTION' }));
+  }
+});

@@ -1,8 +1,10 @@
 import { BpfAsmError } from '../error.ts';
+import { checkInstructions } from '../isa/check.ts';
 import type { Imm64, Instruction, Target } from '../isa/index.ts';
 
 /** Names of the maps that instructions refer to, in the order of their first use. */
 export function mapNames(instructions: readonly Instruction<Target>[]): string[] {
+  checkInstructions(instructions);
   const names = new Set<string>();
   for (const instruction of instructions) {
     const map = mapOf(instruction);
@@ -22,6 +24,7 @@ export function resolveMaps(
   instructions: readonly Instruction[],
   fdOf: (name: string) => number | undefined,
 ): Instruction[] {
+  checkInstructions(instructions);
   return instructions.map((instruction, index) => {
     const map = mapOf(instruction);
     if (typeof map !== 'string' || instruction.kind !== 'ld_imm64') return instruction;

@@ -21,3 +21,10 @@ it('is recognised with either hash', () => {
   expect(hasTag(program, tag(program, { hash: 'sha256' }))).toBe(true);
   expect(hasTag(program, '0000000000000000')).toBe(false);
 });
+
+it('refuses what is no list of instructions', () => {
+  expect(() => tag(undefined as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
+  expect(() => tag([{ kind: 'ld_imm64', dst: 'r1' }] as never)).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_INSTRUCTION' }),
+  );
+});

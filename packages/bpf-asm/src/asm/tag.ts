@@ -1,5 +1,6 @@
 import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { checkInstructions } from '../isa/check.ts';
 import { encode, type CodecOptions, type Instruction } from '../isa/index.ts';
 
 /** Options of {@link tag}. */
@@ -21,6 +22,7 @@ export interface TagOptions extends CodecOptions {
  * ```
  */
 export function tag(instructions: readonly Instruction[], options: TagOptions = {}): string {
+  checkInstructions(instructions);
   const bytes = encode(instructions.map(withoutMap), options);
   const digest = options.hash === 'sha256' ? sha256(bytes) : sha1(bytes);
   let text = '';

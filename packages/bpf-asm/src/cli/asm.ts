@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { isBpfAsmError } from '../error.ts';
 import { encode, type ByteOrder, type Instruction } from '../isa/index.ts';
@@ -23,7 +23,7 @@ export const command: Command = {
     const byteOrder = choice('byte-order', values['byte-order'], BYTE_ORDERS) ?? 'little';
     const { name, bytes: text } = await readInput(positionals, io);
     const { instructions, bytes } = assemble(new TextDecoder().decode(text), { dialect, byteOrder, file: name });
-    if (values.output !== undefined) await writeFile(values.output, bytes);
+    if (values.output !== undefined) await writeWhole(values.output, bytes);
     if (values.json === true)
       io.print(`${JSON.stringify({ bytes: formatHex(bytes), instructions: toJson(instructions) })}\n`);
     else if (values.output === undefined) io.print(formatHex(bytes).replaceAll(/.{16}/g, '$&\n'));
@@ -46,5 +46,19 @@ function assemble(
     return { instructions, bytes: encode(instructions, { byteOrder }) };
   } catch (error) {
     throw isBpfAsmError(error) ? new InputError(file, error) : error;
+  }
+}
+
+/** Writes a file whole or not at all: beside it first, then in its place. What is no regular file (a device, a pipe) is written to as it is. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there !== undefined && !there.isFile()) return writeFile(path, bytes);
+  const beside = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(beside, bytes);
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -61,6 +61,10 @@ describe('asm and disasm', () => {
     writeFileSync(text, 'if r1 == 0x0 goto out\nr0 = 1\nout:\nexit\n');
     expect(await call(['asm', text, '-o', bytes])).toEqual({ code: 0, out: '', err: '' });
     expect(readFileSync(bytes)).toHaveLength(24);
+    expect(readdirSync(directory).sort()).toEqual(['a.bin', 'a.bpf']);
+    expect((await call(['asm', text, '-o', '/dev/null'])).code).toBe(0);
+    expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+    expect((await call(['asm', text, '-o', join(directory, 'absent', 'a.bin')])).code).toBe(1);
     const { out } = await call(['disasm', '--labels', bytes]);
     expect(out).toContain('goto L2');
     // These bytes look like hexadecimal digits, and are instructions that there are not.

@@ -1,6 +1,8 @@
 import { BpfAsmError } from '../error.ts';
 import { checkInstructions } from '../isa/check.ts';
+import { withTarget } from '../asm/index.ts';
 import {
+  encode,
   slotsOf,
   type Call,
   type CallKfunc,
@@ -124,6 +126,8 @@ class Speller {
       throw new BpfAsmError('ERR_INVALID_INSTRUCTION', `there is no instruction kind ${String(i.kind)}`, {
         instruction: index,
       });
+    // A field without a spelling; or, rarely, a name that has the word in it.
+    if (text.includes('undefined')) encode([withoutNames(i)]);
     return text;
   }
 
@@ -131,6 +135,14 @@ class Speller {
     if (typeof target === 'string') return nameText(target);
     return this.#labels?.get(this.#slot + 1 + target) ?? signed(target);
   };
+}
+
+/** The instruction with its label and its map as numbers, so that encoding finds what is wrong with the rest. */
+function withoutNames(i: Instruction<Target>): Instruction {
+  const numeric = withTarget(i, 0);
+  return numeric.kind === 'ld_imm64' && 'map' in numeric.value
+    ? { ...numeric, value: { ...numeric.value, map: 0 } }
+    : numeric;
 }
 
 /** As bpftool's `% 4d: `: four columns, of which the first is a space. */

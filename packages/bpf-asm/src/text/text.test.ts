@@ -112,3 +112,17 @@ function mutated(dialect: Dialect): fc.Arbitrary<string> {
       return text.slice(0, at) + put + text.slice(at + (seed % 3));
     });
 }
+
+it('refuses to print a field that has no such value', () => {
+  const bad = [
+    { kind: 'neg', width: 64, dst: 'r99' },
+    { kind: 'alu', op: 'pow', width: 64, dst: 'r0', src: 1 },
+    { kind: 'jump', op: 'jmaybe', width: 64, dst: 'r0', src: 1, target: 0 },
+  ] as never[];
+  for (const dialect of ['kernel', 'conformance'] as const) {
+    for (const one of bad) {
+      expect(() => print([one], { dialect })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_INSTRUCTION' }));
+    }
+    expect(print([{ kind: 'ja', target: 'undefined' }], { dialect })).toContain('undefined');
+  }
+});
