@@ -53,9 +53,9 @@ describe('the guide to the language', () => {
     );
     const found: string[] = [];
     for (const file of program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(directory))) {
-      for (const { messageText } of program
-        .getSyntacticDiagnostics(file)
-        .concat(program.getSemanticDiagnostics(file))) {
+      const diagnostics: ts.Diagnostic[] = [];
+      diagnostics.push(...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file));
+      for (const { messageText } of diagnostics) {
         found.push(`${file.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
       }
     }

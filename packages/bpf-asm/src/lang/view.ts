@@ -86,14 +86,9 @@ export type View<F extends FieldLayouts = FieldLayouts> = { readonly [K in keyof
 export interface ArrayView<E extends AnyLayout = AnyLayout> extends AnyView {
   /** Number of elements. */
   readonly length: number;
-  /**
-   * An element.
-   *
-   * @param index - a constant, or a value of the program.
-   * @param outside - what to do where the value is out of range.
-   * @throws BpfAsmError `ERR_LANGUAGE` when a constant is out of range, or a value has no `outside`.
-   */
+  /** An element. @throws BpfAsmError `ERR_LANGUAGE` when there is none of this index. */
   at(index: number): ViewOf<E>;
+  /** An element, by a value of the program; `outside` ends the path where it is out of range. */
   at(index: Value<'u32'>, outside: () => Ended): ViewOf<E>;
 }
 
