@@ -54,7 +54,7 @@ export function locator(): Locate {
 }
 
 /** V8's knob for the number of frames in a trace: the default of 10 does not always reach the author. */
-const v8: { stackTraceLimit?: number } = Error;
+const v8 = Error as unknown as { stackTraceLimit?: number };
 const DEPTH = 50;
 
 function firstFrame(wanted: (frame: Frame) => boolean): Frame | undefined {
