@@ -6,7 +6,7 @@ import { arrayMap, schedCls, type SchedClsTools, type Value, type View } from '.
 import { struct, u64, type IntegerLayout, type StructLayout } from '../src/layout/index.ts';
 import { Vm } from '../src/vm/index.ts';
 import { isBpfAsmError, type BpfAsmError, type BpfAsmErrorCode } from '../src/error.ts';
-import { lint } from '../src/asm/index.ts';
+import { lint, type Program } from '../src/asm/index.ts';
 
 type U64 = IntegerLayout<bigint, 'u64'>;
 
@@ -17,24 +17,30 @@ export interface InputFields extends Readonly<Record<string, U64>> {
   readonly c: U64;
 }
 
-const Input: StructLayout<InputFields> = struct('input', { a: u64, b: u64, c: u64 }, { packed: true });
+/** The packet. */
+export const Input: StructLayout<InputFields> = struct('input', { a: u64, b: u64, c: u64 }, { packed: true });
 
 /** What a calculation has to work with. */
 export type Calculation = (input: View<InputFields>, tools: SchedClsTools<'Apache-2.0'>) => Value<'u64'>;
 
 /** The verdict of a program that came to its end. */
-const DONE = 1;
+export const DONE = 1;
+
+/** A calculation as a program, which puts its result into the map `result`. */
+export function calculation(body: Calculation, optimise: boolean): Program {
+  const result = arrayMap('result', { value: u64, maxEntries: 1 });
+  return schedCls('calculation', { licence: 'Apache-2.0', optimise, positions: false }, (tools) => {
+    const input = tools.skb.parse(Input, tools.drop);
+    const value = body(input, tools);
+    tools.lookup(result, 0).orElse(tools.drop).set(value);
+    return tools.ret(DONE);
+  });
+}
 
 /** A calculation as a function of the host language, run at both levels. Throws when they differ, or lint finds an error. */
 export function calculate(body: Calculation): (a?: bigint, b?: bigint, c?: bigint) => bigint {
   const machines = [true, false].map((optimise) => {
-    const result = arrayMap('result', { value: u64, maxEntries: 1 });
-    const program = schedCls('calculation', { licence: 'Apache-2.0', optimise, positions: false }, (tools) => {
-      const input = tools.skb.parse(Input, tools.drop);
-      const value = body(input, tools);
-      tools.lookup(result, 0).orElse(tools.drop).set(value);
-      return tools.ret(DONE);
-    });
+    const program = calculation(body, optimise);
     const finding = lint(program.instructions).find(({ severity }) => severity === 'error');
     if (finding !== undefined) throw new Error(`${finding.message} at ${finding.instruction}`);
     return new Vm(program);
