@@ -11,7 +11,7 @@ import { ipv4Address } from '../layout/index.ts';
 import { BytesValue, constantBytes, numberOf, storeChunks, type BytesOperand, type Chunk } from './bytes-value.ts';
 import { Cell } from './cell.ts';
 import { show } from './language-error.ts';
-import { stackPlace, type ChunkSize, type Place } from './place.ts';
+import { temporaryPlace, type ChunkSize, type Place } from './place.ts';
 import type { Scope } from './scope.ts';
 import { isValue } from './typed.ts';
 import { storable, type Storable } from './variable.ts';
@@ -74,7 +74,7 @@ export function memoryOf(scope: Scope, layout: AnyLayout, value: unknown, name: 
       : layout.kind !== 'struct' && sizeOf(value as MemoryArgument) === layout.size;
     if (same) return place;
   }
-  const made = stackPlace(scope, layout.size, name);
+  const made = temporaryPlace(scope, layout.size, name);
   writeAll(made, layout, value);
   return made;
 }

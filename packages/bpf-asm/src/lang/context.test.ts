@@ -67,7 +67,8 @@ describeWith([root], 'the verifier', () => {
       const program = make((context) => {
         const condition = use(context, name);
         if (field.writable !== true) return condition;
-        if (field.type !== 'words') (context as { set(values: object): void }).set({ [name]: 0 });
+        if (field.type === 'ipv6') (context as Record<string, BytesValue<'ipv6'>>)[name]?.set('fd00::1');
+        else if (field.type !== 'words') (context as { set(values: object): void }).set({ [name]: 0 });
         else (context as Record<string, ArrayView<typeof u32>>)[name]?.at(1).set(0);
         return condition;
       });

@@ -69,10 +69,11 @@ export function contextView<F extends ContextFields>(place: () => Place, name: s
 
 function read(place: Place, name: string, key: string, field: FieldFacts): unknown {
   const { type } = field;
-  if (type === 'ipv6') return new BytesValue('ipv6', 16, place);
+  const memory = field.writable === true ? place : place.readOnly(readOnlyField(name, key));
+  if (type === 'ipv6') return new BytesValue('ipv6', 16, memory);
   if (type !== 'words') return makeValue(place.scope, type, place.load(field.size ?? sizeOfType(type)));
   const layout: ArrayLayout<IntegerLayout<number, 'u32'>> = array(u32, field.count ?? 1);
-  return viewOf(field.writable === true ? place : place.readOnly(readOnlyField(name, key)), layout);
+  return viewOf(memory, layout);
 }
 
 function write(place: Place, name: string, fields: ContextFields, key: string, value: unknown): void {

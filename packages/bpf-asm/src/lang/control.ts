@@ -94,6 +94,7 @@ export function match(
   const { scope, type, ir } = value;
   const b = scope.at();
   const constants = entries.map(([key]) => constantPattern(type, literalOf(key), scope.unit.locate()));
+  if (ir.op === 'const') return (entries[constants.indexOf(ir.value)]?.[1] ?? otherwise)();
   const join = b.block();
   const paths = entries.map(([, build]) => ({ block: b.block(), build }));
   paths.forEach(({ block }, index) => {

@@ -17,13 +17,15 @@ export interface Cursor {
   readonly more?: () => IrValue;
 }
 
-/** Something that must be given back before the program ends. */
+/** Something that must be dealt with before the program ends. */
 export interface Held {
   /** What it is, for messages. */
   readonly what: string;
   readonly source: SourcePosition | undefined;
-  /** Gives it back; nothing where the author has to say how. */
-  readonly release: (() => void) | undefined;
+  /** Gives it back by itself; nothing where the author has to say how. */
+  readonly release?: () => void;
+  /** What is wrong where a path ends with it, and what to do: where it does not release itself. */
+  readonly unsettled?: { readonly problem: string; readonly hint: string };
 }
 
 /** What is known at a point of the program, on the path that leads there. Never changed: a step makes a new one. */

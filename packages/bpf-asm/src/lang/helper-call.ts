@@ -58,6 +58,7 @@ export function callHelper(scope: Scope, name: string, args: readonly IrValue[],
   if (helper.changesPacket) for (const each of ['packet', 'context'] as const) writes.add(each);
   const callee = { kind: 'helper', id: helper.id } as const;
   const result = scope.at().call(callee, args, { writes: [...writes], removable: effects.removable });
+  scope.releaseTemporaries();
   if (helper.changesPacket) scope.invalidate(name);
   return result;
 }

@@ -100,9 +100,20 @@ export class Place {
   }
 }
 
+/** The alignment that room on the stack gets: that of the widest access that divides its size. */
+export function stackAlign(size: number): ChunkSize {
+  return size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1;
+}
+
 /** New room on the stack, not yet filled. */
 export function stackPlace(scope: Scope, size: number, name: string, rules: Partial<PlaceRules> = {}): Place {
-  const align = size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1;
+  const align = stackAlign(size);
   const b = scope.at();
   return new Place(scope, b.stackAddress(b.stackSlot(size, align, name)), 0, { ...rules, memory: 'stack', align });
+}
+
+/** Room on the stack for what one call is given. */
+export function temporaryPlace(scope: Scope, size: number, name: string): Place {
+  const slot = scope.temporary(size, stackAlign(size), name);
+  return new Place(scope, scope.at().stackAddress(slot), 0, { memory: 'stack', align: stackAlign(size) });
 }

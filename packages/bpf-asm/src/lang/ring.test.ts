@@ -27,11 +27,13 @@ test('a record is filled by its layout and submitted, or discarded', () => {
 });
 
 test.each([
+  ['not handled', ({ reserve }: Tools): void => { reserve(ring, Event); }, /the reservation in ring is not handled on this path/],
+  ['only asked for', ({ reserve, next }: Tools): void => when(reserve(ring, Event).found, next), /must be given back if there is one/],
   ['forgotten', ({ reserve, next }: Tools) => reserve(ring, Event).orElse(next), /the record of ring is neither submitted nor discarded on this path/],
   ['forgotten in a block', ({ reserve }: Tools) => reserve(ring, Event).ifPresent(() => undefined), /neither submitted nor discarded/],
-  ['forgotten on one path', ({ reserve, skb }: Tools) => reserve(ring, Event).ifPresent((event) => { when(skb.mark.eq(1), () => event.submit(value)); }), /given back on one of the paths that meet here, and not on another/],
+  ['forgotten on one path', ({ reserve, skb }: Tools) => reserve(ring, Event).ifPresent((event) => { when(skb.mark.eq(1), () => event.submit(value)); }), /dealt with on one of the paths that meet here, and not on another/],
   ['forgotten where the path ends', ({ reserve, skb, drop }: Tools) => reserve(ring, Event).ifPresent((event) => { when(skb.mark.eq(1), drop); event.submit(value); }), /neither submitted nor discarded/],
-  ['submitted twice', ({ reserve }: Tools) => reserve(ring, Event).ifPresent((event) => { event.submit(value); event.discard(); }), /was given back already/],
+  ['submitted twice', ({ reserve }: Tools) => reserve(ring, Event).ifPresent((event) => { event.submit(value); event.discard(); }), /was dealt with already/],
 ] as const)('a record that is %s is an error', (_what, wrong, message) => {
   expect(refused(wrong).message).toMatch(message);
 }); // prettier-ignore

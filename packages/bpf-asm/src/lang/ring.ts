@@ -3,7 +3,7 @@ import { writeAll, type Assignable } from './assign.ts';
 import type { Held } from './flow.ts';
 import { ACTS, callHelper, LOOKS } from './helper-call.ts';
 import { asMap } from './helper-arguments.ts';
-import { Lookup } from './lookup.ts';
+import { Lookup, pendingLookup } from './lookup.ts';
 import type { MapHandle } from './maps.ts';
 import { Place } from './place.ts';
 import type { Scope } from './scope.ts';
@@ -12,6 +12,11 @@ import type { Scope } from './scope.ts';
 export type Wakeup = 'auto' | 'never' | 'always';
 
 const FLAGS: Readonly<Record<Wakeup, number>> = { auto: 0, never: 1, always: 2 };
+
+const UNSETTLED = {
+  problem: 'is neither submitted nor discarded on this path',
+  hint: 'call submit() or discard() on it before the path ends',
+} as const;
 
 /** Room in a ring buffer, to be filled. It must be submitted or discarded, once, on every path: the language checks that. */
 export interface RingRecord<L extends AnyLayout> {
@@ -32,8 +37,8 @@ export function reserve<L extends AnyLayout>(
   const b = scope.at();
   const args = [b.map(definition.name), b.constant(layout.size), b.constant(0)];
   const pointer = callHelper(scope, 'ringbuf_reserve', args, { ...LOOKS, removable: false });
-  return new Lookup(scope, pointer, () => {
-    const held: Held = { what: `the record of ${definition.name}`, source, release: undefined };
+  const present = (): RingRecord<L> => {
+    const held: Held = { what: `the record of ${definition.name}`, source, unsettled: UNSETTLED };
     scope.hold(held);
     const end = (helper: string, wakeup: Wakeup): void => {
       scope.letGo(held);
@@ -46,5 +51,6 @@ export function reserve<L extends AnyLayout>(
       },
       discard: () => end('ringbuf_discard', 'auto'),
     };
-  });
+  };
+  return new Lookup(scope, pointer, present, pendingLookup(scope, `the reservation in ${definition.name}`));
 }

@@ -1,4 +1,4 @@
-import { FunctionBuilder, type IrBlock, type IrValue } from '../compile/index.ts';
+import { FunctionBuilder, type IrBlock, type IrStackSlot, type IrValue } from '../compile/index.ts';
 import type { BpfAsmError, BpfAsmErrorCode } from '../error.ts';
 import type { SourcePosition } from '../source.ts';
 import { ENDED, type Ended } from './ended.ts';
@@ -29,6 +29,8 @@ export class Scope {
   flow: Flow = initialFlow();
   readonly #builder: FunctionBuilder;
   readonly #loops: Loop[] = [];
+  readonly #free: IrStackSlot[] = [];
+  readonly #taken: IrStackSlot[] = [];
 
   constructor(unit: Unit, name: string, kind: ScopeKind, parameters: number, contextAt: number | undefined) {
     this.unit = unit;
@@ -91,10 +93,11 @@ export class Scope {
     this.flow = { ...this.flow, held: [...this.flow.held, held] };
   }
 
-  /** Notes that something was given back. @throws when it is not held here. */
+  /** Notes that something was dealt with. @throws when it was already. */
   letGo(held: Held): void {
     if (!this.reachable) return;
-    if (!this.flow.held.includes(held)) throw this.error(`${held.what} was given back already`);
+    if (!this.flow.held.includes(held))
+      throw this.error(`${held.what} was dealt with already`, 'do so once on each path');
     this.flow = { ...this.flow, held: this.flow.held.filter((one) => one !== held) };
   }
 
@@ -103,15 +106,25 @@ export class Scope {
     if (!this.reachable) return;
     for (const held of this.flow.held.filter((one) => !keep.includes(one)).toReversed()) {
       if (held.release === undefined) {
-        throw languageError(
-          `${held.what} is neither submitted nor discarded on this path`,
-          'call submit() or discard() on it before the path ends',
-          this.unit.locate() ?? held.source,
-        );
+        const { problem = 'is still held where this path ends', hint } = held.unsettled ?? {};
+        throw languageError(`${held.what} ${problem}`, hint, this.unit.locate() ?? held.source);
       }
       held.release();
       this.letGo(held);
     }
+  }
+
+  /** Room on the stack for one call: taken again for others when the call is made. */
+  temporary(size: number, align: 1 | 2 | 4 | 8, name: string): IrStackSlot {
+    const free = this.#free.findIndex((slot) => slot.size === size);
+    const slot = free < 0 ? this.at().stackSlot(size, align, name) : (this.#free.splice(free, 1)[0] as IrStackSlot);
+    this.#taken.push(slot);
+    return slot;
+  }
+
+  /** Says that the call is made for which room was taken. */
+  releaseTemporaries(): void {
+    this.#free.push(...this.#taken.splice(0));
   }
 
   /** Begins a new epoch: every pointer into the packet is void. */
@@ -211,8 +224,8 @@ export class Scope {
       );
       if (odd === undefined) continue;
       throw this.error(
-        `${odd.what} is given back on one of the paths that meet here, and not on another`,
-        'submit or discard it on each',
+        `${odd.what} is dealt with on one of the paths that meet here, and not on another`,
+        'do so on each',
       );
     }
     this.#builder.enter(block);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { helperByName } from '../helpers/index.ts';
 import { struct, u16, u32 } from '../layout/index.ts';
 import { Vm, VmSocket, type ObjectMap } from '../vm/index.ts';
-import { AF_INET, schedCls, skLookup, sockmap, when } from './index.ts';
+import { AF_INET, schedCls, skLookup, sockmap, when, type Ended, type Lookup, type Socket } from './index.ts';
 
 const listeners = sockmap('listeners', { maxEntries: 2 });
 const Tuple = struct('tuple', { source: u32, destination: u32, sourcePort: u16, destinationPort: u16 });
@@ -57,4 +57,20 @@ test('a socket found for good is held until the program ends', () => {
   const vm = new Vm(program, { findSocket: () => new VmSocket('one', { mark: 5 }) });
   expect(vm.run({ packet: new Uint8Array(14) }).verdict).toBe(2);
   expect(new Vm(program).run({ packet: new Uint8Array(14) }).verdict).toBe(-1);
+});
+
+test('a look-up of a socket is handled, once', () => {
+  const steer = (handle: (found: Lookup<Socket>, drop: () => Ended) => unknown): unknown =>
+    skLookup('steer', { licence: 'Apache-2.0' }, ({ lookup, drop, pass }) => {
+      handle(lookup(listeners, 0), drop);
+      return pass();
+    });
+  expect(() => steer(() => undefined)).toThrow(/the look-up of listeners is not handled on this path/);
+  expect(() => steer((found, drop) => when(found.found, drop))).toThrow(/must be given back if there is one/);
+  expect(() =>
+    steer((found, drop) => {
+      found.orElse(drop);
+      found.orElse(drop);
+    }),
+  ).toThrow(/the look-up of listeners was dealt with already/);
 });

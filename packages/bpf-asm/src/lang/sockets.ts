@@ -3,7 +3,7 @@ import { contextView, type ContextView } from './context.ts';
 import { SOCK_FIELDS } from './contexts/sock.ts';
 import type { Held } from './flow.ts';
 import { ACTS, callHelper } from './helper-call.ts';
-import { Lookup } from './lookup.ts';
+import { Lookup, pendingLookup } from './lookup.ts';
 import { Place } from './place.ts';
 import type { Scope } from './scope.ts';
 
@@ -20,7 +20,7 @@ export interface Socket {
 /** The result of a look-up for sockets, which must be given back if there is one. */
 export function socketLookup(scope: Scope, pointer: IrValue, what: string): Lookup<Socket> {
   const source = scope.unit.locate();
-  return new Lookup(scope, pointer, () => {
+  const present = (): Socket => {
     const held: Held = {
       what: `the socket of ${what}`,
       source,
@@ -48,5 +48,6 @@ export function socketLookup(scope: Scope, pointer: IrValue, what: string): Look
       scope,
       fields: contextView(() => place, 'bpf_sock', SOCK_FIELDS),
     };
-  });
+  };
+  return new Lookup(scope, pointer, present, pendingLookup(scope, `the look-up of ${what}`));
 }
