@@ -101,7 +101,7 @@ export class Place {
 }
 
 /** The alignment that room on the stack gets: that of the widest access that divides its size. */
-export function stackAlign(size: number): ChunkSize {
+function stackAlign(size: number): ChunkSize {
   return size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1;
 }
 

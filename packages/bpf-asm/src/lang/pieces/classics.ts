@@ -23,6 +23,7 @@ import {
   IPv6,
   lpmTrieMap,
   match,
+  not,
   percpuArrayMap,
   Ports,
   ringbufMap,
@@ -30,8 +31,6 @@ import {
   Vlan,
   when,
   xdp,
-  type Ended,
-  type Value,
 } from '../index.ts';
 import { TunnelKey } from './layouts.ts';
 
@@ -197,18 +196,11 @@ export function firewall(): Program {
     when(eth.type.ne(ETH_P_IP), pass);
     const ip = packet.parse(IPv4, drop);
     when(ip.isFragmentTail, drop);
-    return match(
-      ip.protocol,
-      { [IPPROTO_TCP]: () => judge(ip.protocol), [IPPROTO_UDP]: () => judge(ip.protocol) },
-      pass,
-    );
-
-    function judge(protocol: Value<'u8'>): Ended {
-      const port = packet.parse(Ports, drop).destination.toHost();
-      const rule = lookup(rules, { length: 32, address: ip.source }).orElse(drop);
-      when(rule.protocol.ne(protocol), drop);
-      when(port.lt(rule.lowPort), drop);
-      return when(port.gt(rule.highPort), drop, pass);
-    }
+    when(not(ip.protocol.oneOf(IPPROTO_TCP, IPPROTO_UDP)), pass);
+    const port = packet.parse(Ports, drop).destination.toHost();
+    const rule = lookup(rules, { length: 32, address: ip.source }).orElse(drop);
+    when(rule.protocol.ne(ip.protocol), drop);
+    when(port.lt(rule.lowPort), drop);
+    return when(port.gt(rule.highPort), drop, pass);
   });
 }
