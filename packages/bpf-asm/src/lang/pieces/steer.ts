@@ -70,12 +70,9 @@ export function steer(facts: SteerFacts): Program {
       );
 
       function handTo(slot: number | Value<'u32'>): Ended {
-        const socket = lookup(listeners, slot).orElse(refuse);
-        when(assign(socket).ne(0), refuse);
-        return pass();
-      }
-
-      function refuse(): Ended {
+        lookup(listeners, slot).ifPresent((socket) => {
+          when(assign(socket).eq(0), pass);
+        });
         count(verdicts, VERDICT.noListener, 1);
         return drop();
       }
