@@ -20,7 +20,7 @@ const MODE: Readonly<Record<UpdateMode, bigint>> = { any: 0n, noexist: 1n, exist
 
 /**
  * A map of the kernel, owned: it lives until it is closed (and longer where it is pinned or a program uses it). Keys and
- * values go through the layouts of its definition, or are bytes where it has none; see {@link createMap}, {@link openMap}.
+ * values go through the layouts of its definition, or are bytes where it has none; see {@link createMap}, `openPinnedMap`.
  */
 export class BpfMap<K = Uint8Array, V = Uint8Array, KIn = K, VIn = V> implements Disposable {
   /** What it is: sizes, type, flags, layouts. */
@@ -31,7 +31,7 @@ export class BpfMap<K = Uint8Array, V = Uint8Array, KIn = K, VIn = V> implements
   readonly #key: Codec<K, KIn>;
   readonly #value: Codec<V, VIn>;
 
-  /** Use {@link createMap} or {@link openMap}: they check the definition against the kernel. */
+  /** Use {@link createMap} or `openPinnedMap`: they check the definition against the kernel. */
   constructor(sys: Sys, fd: Fd, definition: MapDefinition) {
     const { key, value } = codecsOf(definition, sys.platform.littleEndian);
     this.definition = definition;

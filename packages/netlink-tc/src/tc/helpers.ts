@@ -9,7 +9,7 @@ const HELPERS = { bpf_tail_call: 12, bpf_redirect: 23, bpf_redirect_neigh: 152, 
 const CALL_BASE = '__bpf_call_base';
 
 /**
- * Numbers of {@link HELPERS} by the immediates that calls have in translated instructions: distances between functions of the
+ * Numbers of `HELPERS` of `bpf-asm` by the immediates that calls have in translated instructions: distances between functions of the
  * running kernel. Empty where its symbols may not be read (`kernel.kptr_restrict`, no `CAP_SYSLOG`).
  */
 export function translatedHelpers(symbols: string = readSymbols()): ReadonlyMap<number, number> {
