@@ -5,34 +5,18 @@
  * anything else goes on its way. SSH is left alone.
  */
 import {
-  be,
-  call,
-  exit,
-  jeq,
-  jgt,
-  jne,
-  label,
-  ldxb,
-  ldxh,
-  ldxw,
-  link,
+  ETH_P_IP,
+  Ethernet,
+  IPPROTO_TCP,
+  IPv4,
   lint,
-  lsh64,
-  add64,
-  and64,
-  jset,
-  mov64,
+  Ports,
   print,
-  r0,
-  r1,
-  r2,
-  r3,
-  r4,
-  r5,
-  r7,
   readObject,
+  schedCls,
   tag,
   Vm,
+  when,
   writeObject,
   type Program,
 } from 'bpf-asm';
@@ -45,54 +29,19 @@ interface Node {
   readonly excluded: number;
 }
 
-/** `struct __sk_buff`: where the packet begins and ends. */
-const DATA = 76;
-const DATA_END = 80;
-const ETH_TYPE = 12;
-const IP = 14;
+/** What the verdict `next` is on tcx: the next program of the hook decides. */
 const TCX_NEXT = -1;
-/** Number of the helper `bpf_redirect_peer`. */
-const REDIRECT_PEER = 155;
 
 function capture({ proxy, excluded }: Node): Program {
-  const { instructions, functions } = link([
-    ldxw(r2, r1, DATA),
-    ldxw(r3, r1, DATA_END),
-    mov64(r4, r2),
-    add64(r4, IP + 20),
-    jgt(r4, r3, 'next'), // no whole IPv4 header
-
-    ldxh(r5, r2, ETH_TYPE),
-    be(r5, 16),
-    jne(r5, 0x0800, 'next'),
-    ldxb(r5, r2, IP + 9),
-    jne(r5, 6, 'next'), // not TCP
-    ldxh(r5, r2, IP + 6),
-    be(r5, 16),
-    jset(r5, 0x1fff, 'next'), // a later fragment: it has no ports
-
-    ldxb(r7, r2, IP), // options make the header longer
-    and64(r7, 0xf),
-    lsh64(r7, 2),
-    add64(r2, IP),
-    add64(r2, r7),
-    mov64(r4, r2),
-    add64(r4, 4),
-    jgt(r4, r3, 'next'), // no ports in reach
-    ldxh(r5, r2, 2),
-    be(r5, 16),
-    jeq(r5, excluded, 'next'),
-
-    mov64(r1, proxy),
-    mov64(r2, 0),
-    call(REDIRECT_PEER),
-    exit(),
-
-    label('next'),
-    mov64(r0, TCX_NEXT),
-    exit(),
-  ]);
-  return { name: 'capture', type: 'sched_cls', licence: 'Apache-2.0', instructions, functions, maps: [] };
+  return schedCls('capture', { licence: 'Apache-2.0' }, ({ skb, next, redirectPeer }) => {
+    const eth = skb.parse(Ethernet, next); // too short: not ours
+    when(eth.type.ne(ETH_P_IP), next);
+    const ip = skb.parse(IPv4, next); // what follows begins after its options
+    when(ip.protocol.ne(IPPROTO_TCP), next);
+    when(ip.isFragmentTail, next); // it has no ports
+    when(skb.parse(Ports, next).destination.eq(excluded), next);
+    return redirectPeer(proxy);
+  });
 }
 
 /** An Ethernet frame, as far as the filter looks. */
@@ -116,6 +65,7 @@ function frame({
   fragment = 0,
   length = 64,
 }: Frame): Uint8Array {
+  const [ETH_TYPE, IP] = [12, 14];
   const view = new DataView(new ArrayBuffer(IP + 20 + 4 * options + 20));
   view.setUint16(ETH_TYPE, etherType);
   view.setUint8(IP, 0x45 + options);
