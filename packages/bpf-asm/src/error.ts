@@ -118,3 +118,16 @@ export function isBpfAsmError(error: unknown, code?: BpfAsmErrorCode): error is 
     (code === undefined ? (BPF_ASM_ERROR_CODES as readonly unknown[]).includes(error.code) : error.code === code)
   );
 }
+
+/**
+ * Checks what types cannot promise to a caller in JavaScript: that there is a list, and that it is of objects.
+ *
+ * @param list - what was given.
+ * @param what - what the list is of, in the plural.
+ * @throws BpfAsmError `ERR_INVALID_ARGUMENT` that says which element is none.
+ */
+export function checkObjects(list: unknown, what: string): void {
+  if (!Array.isArray(list)) throw new BpfAsmError('ERR_INVALID_ARGUMENT', `the ${what} are not an array`);
+  const index = list.findIndex((element) => typeof element !== 'object' || element === null);
+  if (index >= 0) throw new BpfAsmError('ERR_INVALID_ARGUMENT', `element ${index} of the ${what} is no object`);
+}

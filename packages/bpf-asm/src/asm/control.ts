@@ -64,7 +64,7 @@ export function addrSpaceCast(dst: Register, src: Register, dstSpace: number, sr
  * @throws BpfAsmError `ERR_OUT_OF_RANGE` when it is not an integer from -2^63 to 2^64 - 1.
  */
 export function lddw(dst: Register, value: bigint | number): LdImm64<never> {
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+  if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) {
     throw new BpfAsmError('ERR_OUT_OF_RANGE', `lddw: field value: ${value} is not an exact integer`, {
       field: 'value',
       hint: 'write it as a bigint',

@@ -1,3 +1,4 @@
+import { checkObjects } from '../error.ts';
 import { mapReferences, type BtfId, type BtfType } from './types.ts';
 
 /** What {@link dedupBtf} gives. */
@@ -17,6 +18,7 @@ export interface Deduped {
  * @param firstId - 1, or one beyond the last id of the base.
  */
 export function dedupBtf(types: readonly BtfType[], firstId: BtfId = 1): Deduped {
+  checkObjects(types, 'types');
   const own = (id: BtfId): boolean => id >= firstId && id < firstId + types.length;
   /** Places of the types that a type names, and of those that name it. */
   const named: number[][] = [];

@@ -83,6 +83,7 @@ export function writeBtfExt(btf: BtfBuilder, sections: readonly ExtSection[]): U
  * @throws BpfAsmError `ERR_BTF` with the byte at which it makes no sense.
  */
 export function readBtfExt(bytes: Uint8Array, strings: StringTable): ExtSection[] {
+  if (!(bytes instanceof Uint8Array)) throw malformed('.BTF.ext is read from a Uint8Array', 0);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < MIN_HEADER_SIZE) throw malformed(`.BTF.ext of ${bytes.length} bytes has no header`, 0);
   const little = view.getUint16(0, true) === BTF_MAGIC;

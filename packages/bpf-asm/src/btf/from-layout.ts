@@ -1,4 +1,4 @@
-import { BpfAsmError } from '../error.ts';
+import { BpfAsmError, checkObjects } from '../error.ts';
 import type { AnyLayout, IntegerLayout } from '../layout/index.ts';
 import type { BtfId, BtfMember } from './types.ts';
 import { BtfBuilder, type BtfBuilderOptions } from './write.ts';
@@ -64,6 +64,7 @@ export function btfOf(
   layouts: readonly AnyLayout[],
   options: BtfBuilderOptions = {},
 ): { btf: BtfBuilder; ids: BtfId[] } {
+  checkObjects(layouts, 'layouts');
   const btf = new BtfBuilder(options);
   return { btf, ids: layouts.map((layout) => addLayout(btf, layout)) };
 }

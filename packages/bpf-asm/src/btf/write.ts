@@ -1,4 +1,4 @@
-import { BpfAsmError } from '../error.ts';
+import { BpfAsmError, checkObjects } from '../error.ts';
 import type { ByteOrder } from '../isa/byte-order.ts';
 import { encodeType } from './encode-type.ts';
 import { BTF_HEADER, BTF_HEADER_SIZE, BTF_MAGIC } from './kinds.ts';
@@ -133,6 +133,7 @@ export class BtfBuilder {
  * @throws BpfAsmError `ERR_BTF` when a field is out of range or a type names one that there is not.
  */
 export function writeBtf(types: readonly BtfType[], options: BtfBuilderOptions = {}): Uint8Array {
+  checkObjects(types, 'types');
   const builder = new BtfBuilder(options);
   for (const type of types) builder.append(type);
   return builder.bytes();

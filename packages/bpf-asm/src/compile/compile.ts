@@ -1,5 +1,5 @@
 import { link, type CpuVersion, type Item, type Linked } from '../asm/index.ts';
-import { BpfAsmError } from '../error.ts';
+import { BpfAsmError, checkObjects } from '../error.ts';
 import { allocate } from './back/allocate.ts';
 import { emit } from './back/emit.ts';
 import { Frame } from './back/frame.ts';
@@ -37,6 +37,7 @@ export interface CompileOptions {
  * @throws BpfAsmError `ERR_COMPILE` when the program needs more stack than there is, or calls a function that is not there.
  */
 export function compile(unit: IrUnit, options: CompileOptions = {}): Linked {
+  checkObjects(unit?.functions, 'functions');
   const { cpu = 3, positions = true, optimise: short = true } = options;
   const given = called(unit.functions.map(cloneFunction));
   if (short) given.forEach(optimise);

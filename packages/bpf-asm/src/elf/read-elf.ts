@@ -58,6 +58,7 @@ const MAX_NAME = 1024;
  * @throws BpfAsmError `ERR_ELF` with the byte at which it makes no sense.
  */
 export function readElf(bytes: Uint8Array): Elf {
+  if (!(bytes instanceof Uint8Array)) throw malformed('an object file is read from a Uint8Array', 0);
   // What is cut out of a Buffer of Node's would be one too, whose slice() does not copy.
   const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const view = viewOf(file);

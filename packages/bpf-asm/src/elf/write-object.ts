@@ -1,6 +1,6 @@
 import type { Program } from '../asm/index.ts';
 import { addMaps, BtfBuilder, funcInfoOf, lineInfoOf, writeBtfExt, type ExtSection } from '../btf/index.ts';
-import { BpfAsmError } from '../error.ts';
+import { BpfAsmError, checkObjects } from '../error.ts';
 import type { ByteOrder } from '../isa/index.ts';
 import { layOut, TEXT, type Block, type LaidOut } from './blocks.ts';
 import { dataSectionOf } from './data-sections.ts';
@@ -43,6 +43,7 @@ export function writeObject(
   programs: readonly (Program | ObjectProgram)[],
   { byteOrder = 'little', data = new Map() }: WriteObjectOptions = {},
 ): Uint8Array {
+  checkObjects(programs, 'programs');
   const licence = licenceOf(programs);
   const sizes = new Map<string, number>();
   const laidOut = programs.map((program) => layOut(program, sectionOf(program), sizes));

@@ -138,6 +138,7 @@ export function struct<const F extends FieldLayouts>(
   { packed = false }: StructOptions = {},
 ): StructLayout<F> {
   identifier('struct', name);
+  if (typeof fields !== 'object' || fields === null) throw refuse(`struct ${name} has no field`);
   const names = Object.keys(fields);
   if (names.length === 0) throw refuse(`struct ${name} has no field`);
   for (const field of names) identifier(`field of struct ${name}`, field);
