@@ -1,5 +1,5 @@
 /**
- * Attaches by both ways in the network namespace that the first argument names, on the side that the second does, says so, and
+ * Attaches by clsact, and as the kernel likes best, in the network namespace that the first argument names, on the side that the second does, says so, and
  * waits to be killed.
  */
 import { exit, mov64 } from 'bpf-asm';
@@ -13,7 +13,7 @@ const socket = NetlinkSocket.open(sys, { netns });
 const program = loadProgram(sys, programOf([mov64('r0', -1), exit()], { name: 'dying' }));
 const options = { device: 2, direction: direction as Direction, netns, name: 'dying' };
 const attachments = [
-  await attach(sys, socket, program, { ...options, mode: 'tcx' }),
+  await attach(sys, socket, program, options),
   await attach(sys, socket, program, { ...options, mode: 'clsact' }),
 ];
 console.log(`attached ${attachments.length}`);

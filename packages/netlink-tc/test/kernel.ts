@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import { expect } from 'vitest';
-import type { ProbeResult } from '../src/bpf/probe.ts';
+import { createProbes, type ProbeResult } from '../src/bpf/probe.ts';
+import type { Sys } from '../src/sys/index.ts';
 
 /** Whether the running kernel is at least `major.minor`. */
 export function kernelAtLeast(version: string): boolean {
@@ -20,4 +21,9 @@ export function lacks({ answer, since }: ProbeResult): boolean {
     `the probe says ${answer}, though this is ${release()}, and it is of ${since}`,
   ).toBe(false);
   return true;
+}
+
+/** Whether the kernel has no tcx, found by trying; one of 6.6 or later that says so fails the test. */
+export function lacksTcx(sys: Sys): boolean {
+  return lacks(createProbes(sys).link('tcx'));
 }

@@ -1,12 +1,17 @@
 import { call, exit, jeq, label, ldxw, mov64 } from 'bpf-asm';
 import { expect, test } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
+import { bpftoolKnowsTcx, bpftoolNet, sorted } from '../../test/foreign.ts';
 import { silentPair, Tracer } from '../../test/hook.ts';
+import { lacksTcx } from '../../test/kernel.ts';
+import type { TestNetns } from '../../test/netns.ts';
 import { testSys } from '../../test/sys.ts';
 import type { BpfProgram, Direction } from '../bpf/index.ts';
+import type { Sys } from '../sys/index.ts';
 import { TC_ACT } from './action.ts';
 import { attach } from './attach.ts';
 import { chain, type HookChain } from './chain.ts';
+import type { BpfFilterOptions } from './options.ts';
 import { formatChain } from './print.ts';
 
 const { OK, PIPE, SHOT, UNSPEC, STOLEN } = TC_ACT;
@@ -21,120 +26,23 @@ function predicted({ entries }: HookChain): number[] {
 type Way = readonly ['tcx' | 'clsact', number];
 
 // Programs are numbered from 1 as they stand here. Priorities in clsact are their numbers.
+// prettier-ignore
 const cases: [string, readonly Way[], readonly number[], HookChain['passes']][] = [
-  [
-    'OK ends clsact: the second never runs',
-    [
-      ['clsact', OK],
-      ['clsact', OK],
-    ],
-    [1],
-    'always',
-  ],
-  [
-    'PIPE goes on in clsact',
-    [
-      ['clsact', PIPE],
-      ['clsact', PIPE],
-    ],
-    [1, 2],
-    'always',
-  ],
-  [
-    'UNSPEC goes on in clsact',
-    [
-      ['clsact', UNSPEC],
-      ['clsact', UNSPEC],
-    ],
-    [1, 2],
-    'always',
-  ],
-  [
-    'PIPE then OK then anything',
-    [
-      ['clsact', PIPE],
-      ['clsact', OK],
-      ['clsact', UNSPEC],
-    ],
-    [1, 2],
-    'always',
-  ],
-  [
-    'SHOT drops',
-    [
-      ['clsact', SHOT],
-      ['clsact', OK],
-    ],
-    [1],
-    'never',
-  ],
-  [
-    'STOLEN takes it away',
-    [
-      ['clsact', STOLEN],
-      ['clsact', OK],
-    ],
-    [1],
-    'never',
-  ],
-  [
-    'OK ends tcx',
-    [
-      ['tcx', OK],
-      ['tcx', OK],
-    ],
-    [1],
-    'always',
-  ],
-  [
-    'PIPE is not "next" on tcx',
-    [
-      ['tcx', PIPE],
-      ['tcx', PIPE],
-    ],
-    [1],
-    'always',
-  ],
-  [
-    'UNSPEC goes on in tcx',
-    [
-      ['tcx', UNSPEC],
-      ['tcx', UNSPEC],
-    ],
-    [1, 2],
-    'always',
-  ],
-  [
-    'tcx is before clsact, whoever came first',
-    [
-      ['clsact', UNSPEC],
-      ['tcx', UNSPEC],
-    ],
-    [2, 1],
-    'always',
-  ],
-  [
-    'OK on tcx hides clsact',
-    [
-      ['tcx', OK],
-      ['clsact', UNSPEC],
-    ],
-    [1],
-    'always',
-  ],
-  [
-    'PIPE on tcx skips the rest of tcx, and clsact runs',
-    [
-      ['tcx', PIPE],
-      ['tcx', UNSPEC],
-      ['clsact', OK],
-    ],
-    [1, 3],
-    'always',
-  ],
+  ['OK ends clsact: the second never runs', [['clsact', OK], ['clsact', OK]], [1], 'always'],
+  ['PIPE goes on in clsact', [['clsact', PIPE], ['clsact', PIPE]], [1, 2], 'always'],
+  ['UNSPEC goes on in clsact', [['clsact', UNSPEC], ['clsact', UNSPEC]], [1, 2], 'always'],
+  ['PIPE then OK then anything', [['clsact', PIPE], ['clsact', OK], ['clsact', UNSPEC]], [1, 2], 'always'],
+  ['SHOT drops', [['clsact', SHOT], ['clsact', OK]], [1], 'never'],
+  ['STOLEN takes it away', [['clsact', STOLEN], ['clsact', OK]], [1], 'never'],
+  ['OK ends tcx', [['tcx', OK], ['tcx', OK]], [1], 'always'],
+  ['PIPE is not "next" on tcx', [['tcx', PIPE], ['tcx', PIPE]], [1], 'always'],
+  ['UNSPEC goes on in tcx', [['tcx', UNSPEC], ['tcx', UNSPEC]], [1, 2], 'always'],
+  ['tcx is before clsact, whoever came first', [['clsact', UNSPEC], ['tcx', UNSPEC]], [2, 1], 'always'],
+  ['OK on tcx hides clsact', [['tcx', OK], ['clsact', UNSPEC]], [1], 'always'],
+  ['PIPE on tcx skips the rest of tcx, and clsact runs', [['tcx', PIPE], ['tcx', UNSPEC], ['clsact', OK]], [1, 3], 'always'],
 ];
 
-describeWith([root, tool('ip'), tool('tc'), tool('sysctl')], 'the chain of a hook', () => {
+describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 'the chain of a hook', () => {
   const directions: Direction[] = ['ingress', 'egress'];
   test.each(
     directions.flatMap((direction) =>
@@ -144,6 +52,10 @@ describeWith([root, tool('ip'), tool('tc'), tool('sysctl')], 'the chain of a hoo
     const sys = await testSys();
     const all = await silentPair(sys);
     const tracer = new Tracer(sys);
+    if (ways.some(([mode]) => mode === 'tcx') && lacksTcx(sys)) {
+      await expectNoTcx(sys, all, tracer.program(1, OK), direction);
+      return;
+    }
     for (const [index, [mode, code]] of ways.entries()) {
       const program = tracer.program(index + 1, code);
       const options = {
@@ -162,9 +74,43 @@ describeWith([root, tool('ip'), tool('tc'), tool('sysctl')], 'the chain of a hoo
     const told = await chain(sys, all.socket, { device: 2, direction, netns: all.netns });
     expect(predicted(told), formatChain(told)).toEqual(runs);
     expect(told.passes, formatChain(told)).toBe(passes);
+    compareWithBpftool(all, told);
     expect(await tracer.frame(all, direction === 'ingress' ? 3 : 2)).toEqual(runs);
     for (const fd of kept.splice(0)) sys.call('close', fd);
   });
+  /** Without tcx, asking for it is refused, and the chain is that of clsact alone. */
+  async function expectNoTcx(sys: Sys, all: TestNetns, program: BpfProgram, direction: Direction): Promise<void> {
+    const options = { device: 2, direction, netns: all.netns } as const;
+    const byTcx = attach(sys, all.socket, program, { ...options, mode: 'tcx', name: 'x' });
+    await expect(byTcx).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    expect(await chain(sys, all.socket, options)).toMatchObject({ entries: [], revision: undefined });
+    const { mode } = await attach(sys, all.socket, program, { ...options, name: 'x' });
+    expect(mode).toBe('clsact');
+    const told = await chain(sys, all.socket, options);
+    expect(told).toMatchObject({ entries: [{ layer: 'clsact', program: { name: 'p1' } }], revision: undefined });
+    compareWithBpftool(all, told);
+  }
+
+  /** What the chain tells is what `bpftool net` tells: of each its device, layer, direction, name and program. */
+  function compareWithBpftool(all: TestNetns, { entries, direction }: HookChain): void {
+    const withTcx = bpftoolKnowsTcx(all);
+    const told = entries
+      .filter(({ layer }) => withTcx || layer === 'clsact')
+      .map(({ layer, filter, program }) => ({
+        device: 'v0',
+        kind: `${layer}/${direction}`,
+        name: layer === 'tcx' ? program?.name : (filter?.options as BpfFilterOptions).name,
+        programId: program?.id,
+      }));
+    expect(bpftoolNet(all)).toEqual(sorted(told));
+    // One that knows no tcx still knows its links.
+    const links = all.json('bpftool', '-j', 'link').map((link) => `${String(link['id'])} ${String(link['prog_id'])}`);
+    const ours = entries
+      .filter(({ layer }) => layer === 'tcx')
+      .map(({ linkId, program }) => `${linkId} ${program?.id}`);
+    expect(links).toEqual(expect.arrayContaining(ours));
+  }
+
   const kept: number[] = [];
   function keep(fd: number): void {
     expect(fd).toBeGreaterThan(0);

@@ -4,6 +4,7 @@ import { openById, queryHook, readProgramCode, readProgramInfo, type Direction }
 import { isNetlinkTcError } from '../error.ts';
 import type { NetlinkSocket } from '../netlink/index.ts';
 import type { Netns } from '../netns/index.ts';
+import { getLink } from '../rtnl/index.ts';
 import type { Sys } from '../sys/index.ts';
 import { listFilters, type Filter } from './filter.ts';
 import { tcHelperResult, translatedHelpers } from './helpers.ts';
@@ -82,6 +83,8 @@ export async function chain(sys: Sys, socket: NetlinkSocket, options: ChainOptio
     tcHelperResult(() => (symbols ??= translatedHelpers())),
   );
   const tcx = readTcx(sys, options);
+  // tcx refuses a link that is not there; the list of its filters is empty.
+  if (tcx === undefined) await socket.request(getLink(device));
   const entries: Unplaced[] = [];
   for (const { programId, linkId } of tcx?.entries ?? []) {
     const { program, returns } = reader.read(programId);
