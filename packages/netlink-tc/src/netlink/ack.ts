@@ -96,6 +96,8 @@ export interface RefusedRequest {
   readonly type: number;
   /** The whole message as it was sent. */
   readonly message: Uint8Array;
+  /** What to do, by error number, where this request knows it better. */
+  readonly hints?: Readonly<Record<number, string>>;
 }
 
 const CODES: ReadonlyMap<number, NetlinkTcErrorCode> = new Map<number, NetlinkTcErrorCode>([
@@ -108,7 +110,7 @@ export function refusal({ result, extended }: Acknowledgement, request: RefusedR
   const errno = Math.abs(result);
   const attribute = complaint(extended, request);
   const words = [extended.message, attribute === undefined ? undefined : `(${attribute})`].filter(Boolean).join(' ');
-  const hint = hintFor(errno, extended);
+  const hint = request.hints?.[errno] ?? hintFor(errno, extended);
   return new NetlinkTcError(
     CODES.get(errno) ?? codeOfErrno(errno),
     `cannot ${request.what}${words === '' ? '' : `: ${words}`}`,

@@ -89,8 +89,9 @@ export class Exchange<T = unknown> {
     if (type === NLMSG.ERROR || type === NLMSG.DONE) return this.#end(raw, port);
     if (this.#settled || this.#error !== undefined) return OPEN;
     try {
-      const message = readMessage(this.request.format, raw, this.request.brief);
-      debug?.(describeMessage('<', this.request.format, message, this.sequence));
+      const { format, answerFormat = format, brief } = this.request;
+      const message = readMessage(answerFormat, raw, brief);
+      debug?.(describeMessage('<', answerFormat, message, this.sequence));
       this.#messages.push(message);
     } catch (error) {
       // The rest of the answer still comes: the exchange ends with it.

@@ -45,6 +45,8 @@ export interface MessageFormat<H = object, A = object> {
   /** Layout of the fixed struct, in the machine's byte order. */
   readonly header: Layout<H, H>;
   readonly policy: Policy<A>;
+  /** The netlink family whose sockets speak it; `NETLINK_ROUTE` (0) if left out. The same types mean other things in others. */
+  readonly protocol?: number;
   /** Names of the types that have this format: `{ RTM_NEWLINK: 16 }`. */
   readonly types: Readonly<Record<string, number>>;
 }

@@ -12,12 +12,16 @@ export interface Request<T = unknown> extends MessageSpec {
   readonly dump: boolean;
   /** Whether the answer needs only attributes that the format names: others are then not read. */
   readonly brief?: boolean;
+  /** How the messages of the answer look, where not as the request does. */
+  readonly answerFormat?: MessageFormat;
+  /** What to do about an error number that means something of its own here. */
+  readonly hints?: Readonly<Record<number, string>>;
   /** Makes the answer of the messages that came. */
   answer(messages: readonly Message[]): T;
 }
 
 /** What {@link request} takes. */
-export interface RequestParts<H, A, T> {
+export interface RequestParts<H, A, T, AnswerH = H, AnswerA = A> {
   readonly what: string;
   readonly format: MessageFormat<H, A>;
   readonly type: number;
@@ -27,17 +31,25 @@ export interface RequestParts<H, A, T> {
   readonly attributes?: A;
   /** As in {@link Request}. */
   readonly brief?: boolean;
-  readonly answer: (messages: readonly Message<H, A>[]) => T;
+  /** As in {@link Request}. */
+  readonly answerFormat?: MessageFormat<AnswerH, AnswerA>;
+  /** As in {@link Request}. */
+  readonly hints?: Readonly<Record<number, string>>;
+  readonly answer: (messages: readonly Message<AnswerH, AnswerA>[]) => T;
 }
 
 /** A request that is answered once. */
-export function request<H extends object, A extends Attributes, T>(parts: RequestParts<H, A, T>): Request<T> {
+export function request<H extends object, A extends Attributes, T, AnswerH = H, AnswerA = A>(
+  parts: RequestParts<H, A, T, AnswerH, AnswerA>,
+): Request<T> {
   const { flags = 0 } = parts;
   return { ...parts, flags: NLM_F.REQUEST | NLM_F.ACK | flags, dump: false } as unknown as Request<T>;
 }
 
 /** A request for a list. */
-export function dumpRequest<H extends object, A extends Attributes, T>(parts: RequestParts<H, A, T>): Request<T> {
+export function dumpRequest<H extends object, A extends Attributes, T, AnswerH = H, AnswerA = A>(
+  parts: RequestParts<H, A, T, AnswerH, AnswerA>,
+): Request<T> {
   const { flags = 0 } = parts;
   return { ...parts, flags: NLM_F.REQUEST | NLM_F.DUMP | flags, dump: true } as unknown as Request<T>;
 }

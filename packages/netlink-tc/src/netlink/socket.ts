@@ -61,6 +61,7 @@ export interface SendOptions {
 export class NetlinkSocket implements Disposable {
   /** The number that the kernel gave the socket. */
   readonly port: number;
+  readonly #protocol: number;
   readonly #sys: Sys;
   readonly #fd: Fd;
   readonly #receiver: Receiver;
@@ -79,6 +80,7 @@ export class NetlinkSocket implements Disposable {
     this.#sys = sys;
     this.#fd = fd;
     this.port = port;
+    this.#protocol = options.protocol ?? NETLINK_ROUTE;
     this.#receiver = new Receiver(sys);
     this.#timeoutMs = options.timeoutMs ?? 5000;
     this.#debug = options.debug ?? debugFromEnvironment();
@@ -130,6 +132,7 @@ export class NetlinkSocket implements Disposable {
   send(requests: readonly Request[], { signal, timeoutMs = this.#timeoutMs }: SendOptions = {}): Promise<unknown>[] {
     signal?.throwIfAborted();
     if (this.#fd.closed) throw new NetlinkTcError('ERR_CLOSED', 'the netlink socket is closed');
+    for (const request of requests) this.#assertSpoken(request);
     const exchanges = requests.map((request) => new Exchange(request));
     // All are encoded before the first is sent: one that cannot be must leave everything as it is.
     const chunks = this.#encode(exchanges.filter(({ request }) => !request.dump));
@@ -163,6 +166,15 @@ export class NetlinkSocket implements Disposable {
   /** The same as {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Types are numbered family by family: what asks for sockets in one changes addresses in another. */
+  #assertSpoken({ what, format }: Request): void {
+    const { protocol = NETLINK_ROUTE } = format;
+    if (protocol === this.#protocol) return;
+    throw new NetlinkTcError('ERR_INVALID_ARGUMENT', `cannot ${what}: this is a socket of another netlink family`, {
+      hint: `open one of it: NetlinkSocket.open(sys, { protocol: ${protocol} })`,
+    });
   }
 
   /** Encodes exchanges into chunks that fit one send each, and gives them their sequence numbers. */

@@ -9,7 +9,7 @@ import type { Sys } from '../sys/index.ts';
 import { TC_ACT } from './action.ts';
 import { attach, type AttachOptions } from './attach.ts';
 import { addFilter, deleteFilter, listFilters, replaceFilter } from './filter.ts';
-import { addQdisc, getQdisc } from './qdisc.ts';
+import { getQdisc } from './qdisc.ts';
 
 const { UNSPEC } = TC_ACT;
 

@@ -99,7 +99,7 @@ describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 't
       .map(({ layer, filter, program }) => ({
         device: 'v0',
         kind: `${layer}/${direction}`,
-        name: layer === 'tcx' ? program?.name : (filter?.options as BpfFilterOptions).name,
+        name: filter === undefined ? program?.name : (filter.options as BpfFilterOptions).name,
         programId: program?.id,
       }));
     expect(bpftoolNet(all)).toEqual(sorted(told));
