@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
-import { testNetns, type TestNetns } from '../../test/netns.ts';
+import { testPair, type TestNetns } from '../../test/netns.ts';
 import { openSys, type Sys } from '../sys/index.ts';
 import { addAddress, deleteAddress, IFA_F, listAddresses, replaceAddress } from './address.ts';
-import { addLink, setLink } from './link.ts';
+import { setLink } from './link.ts';
 import { addNeighbour, deleteNeighbour, listNeighbours, NTF, replaceNeighbour } from './neighbour.ts';
 import { parsePrefix } from './prefix.ts';
 import { addRoute, deleteRoute, listRoutes, replaceRoute } from './route.ts';
@@ -34,15 +34,9 @@ describeWith([root, tool('ip')], 'objects of routing in the kernel', () => {
     sys = await openSys();
   });
 
-  /** A namespace with `v0` (index 2) and `v1` (index 3), both up. */
   async function pair(): Promise<TestNetns> {
-    const all = testNetns(sys);
-    await all.socket.batch([
-      addLink({ kind: 'veth', name: 'v0', index: 2, peer: { name: 'v1', index: 3 } }),
-      setLink('v0', { up: true }),
-      setLink('v1', { up: true }),
-      setLink('lo', { up: true }),
-    ]);
+    const all = await testPair(sys);
+    await all.socket.request(setLink('lo', { up: true }));
     return all;
   }
 
