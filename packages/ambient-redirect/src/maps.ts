@@ -36,8 +36,10 @@ export const MAX_PODS = 512;
 export const POD_FLAG = {
   /** What the proxy sends to it goes straight into it. */
   deliver: 1,
-  /** Its new connections are outbound ones, and a SYN from it that is not the proxy's is forged: not while it drains. */
+  /** Its new connections that reach the proxy are outbound ones: not while it drains. */
   classify: 2,
+  /** It opens no connection but through the proxy: a SYN from it elsewhere, that the proxy did not send, is forged. */
+  guard: 4,
 } as const;
 
 /** What programs know of a pod, found by each of its addresses. All zero is no pod. */
