@@ -1,11 +1,12 @@
 import type { IrValue } from '../compile/index.ts';
-import { ipv6Address, macAddress } from '../layout/index.ts';
+import { ipv6Address, macAddress, type IntegerLayout } from '../layout/index.ts';
 import { all, compare, type Condition } from './condition.ts';
 import { parsePrefix } from './constant.ts';
 import { show } from './language-error.ts';
 import type { ChunkSize, Place } from './place.ts';
 import type { Scope } from './scope.ts';
-import type { WireValue } from './value.ts';
+import { factsOf } from './types.ts';
+import { makeValue, type Value, type WireValue } from './value.ts';
 
 /** What bytes are: addresses may also be written as text. */
 export type BytesKind = 'mac' | 'ipv6' | 'bytes';
@@ -95,6 +96,29 @@ export class BytesValue<K extends BytesKind = BytesKind> {
       );
     }
     return all(...parts);
+  }
+
+  /**
+   * A number among the bytes.
+   *
+   * @param type - its layout, an unsigned one.
+   * @param at - where it begins, in bytes.
+   * @throws BpfAsmError `ERR_LANGUAGE` when it does not lie within the bytes.
+   * @example
+   * ```ts
+   * const host = address.part(be16, 14).toHost(); // the last 16 bits of an IPv6 address
+   * ```
+   */
+  part<T extends 'u8' | 'u16' | 'u32' | 'u64' | 'be16' | 'be32' | 'be64'>(
+    type: IntegerLayout<number | bigint, T>,
+    at: number,
+  ): Value<T> {
+    const size = (factsOf(type.label).bits / 8) as ChunkSize;
+    if (!Number.isInteger(at) || at < 0 || at + size > this.size) {
+      throw this.scope.error(`${show(at)} is no place for a ${type.label} in ${this.size} bytes`);
+    }
+    const inPlace = this.place?.allows(size, at) === true ? this.place.load(size, at) : undefined;
+    return makeValue(this.scope, type.label, inPlace ?? extract(this.scope, this.chunks(undefined), at, size));
   }
 
   /** The bytes in registers, in steps that `beside` allows as well. @internal */

@@ -1,0 +1,2 @@
+export * from './facts.ts';
+export { podPlace, type PodPlace } from './pod-place.ts';
