@@ -73,11 +73,19 @@ class SmallInteger<Name extends IntegerName> extends Integer<number, Name> {
 class LargeInteger<Name extends IntegerName> extends Integer<bigint, Name> {
   readonly #min: bigint;
   readonly #max: bigint;
-  readonly #bytes = new Uint8Array(8);
-  readonly #word = new DataView(this.#bytes.buffer);
+  readonly #halves = new Uint32Array(2);
+  readonly #word: BigUint64Array | BigInt64Array;
+  /** Which half is the low one: typed arrays lie in the byte order of the machine. */
+  readonly #low: 0 | 1;
+  readonly #high: 0 | 1;
 
   constructor(label: Name, signed: boolean, byteOrder: ByteOrder = 'little', network = false) {
     super(label, 64, signed, byteOrder, network);
+    const { buffer } = this.#halves;
+    this.#word = signed ? new BigInt64Array(buffer) : new BigUint64Array(buffer);
+    this.#word[0] = 1n;
+    this.#low = this.#halves[0] === 1 ? 0 : 1;
+    this.#high = this.#low === 0 ? 1 : 0;
     this.#min = signed ? -(1n << 63n) : 0n;
     this.#max = signed ? (1n << 63n) - 1n : (1n << 64n) - 1n;
   }
@@ -90,16 +98,19 @@ class LargeInteger<Name extends IntegerName> extends Integer<bigint, Name> {
       : { path: '', problem };
   }
 
-  // Through eight bytes of its own: the engine has one instruction for a bigint there, and none for shifting one.
+  // Through eight bytes of its own, as two halves: the engine has one instruction for a bigint there, and none for shifting one.
   write(value: bigint, into: Uint8Array, at: number): void {
-    this.#word.setBigUint64(0, value, this.byteOrder === 'little');
-    for (let i = 0; i < 8; i++) into[at + i] = this.#bytes[i] ?? 0;
+    this.#word[0] = value;
+    const little = this.byteOrder === 'little';
+    writeHalf(this.#halves[little ? this.#low : this.#high] ?? 0, into, at, little);
+    writeHalf(this.#halves[little ? this.#high : this.#low] ?? 0, into, at + 4, little);
   }
 
   read(bytes: Uint8Array, at: number): bigint {
-    for (let i = 0; i < 8; i++) this.#bytes[i] = bytes[at + i] ?? 0;
     const little = this.byteOrder === 'little';
-    return this.signed ? this.#word.getBigInt64(0, little) : this.#word.getBigUint64(0, little);
+    this.#halves[little ? this.#low : this.#high] = readHalf(bytes, at, little);
+    this.#halves[little ? this.#high : this.#low] = readHalf(bytes, at + 4, little);
+    return this.#word[0] ?? 0n;
   }
 
   forByteOrder(byteOrder: ByteOrder): this {
@@ -113,6 +124,22 @@ function readUnsigned(bytes: Uint8Array, at: number, size: number, byteOrder: By
   if (byteOrder === 'little') for (let i = size - 1; i >= 0; i--) value = (value << 8) | (bytes[at + i] ?? 0);
   else for (let i = 0; i < size; i++) value = (value << 8) | (bytes[at + i] ?? 0);
   return value >>> 0;
+}
+
+/** Four bytes as 32 bits. Written out, for it is what reading large maps does most. */
+function readHalf(bytes: Uint8Array, at: number, little: boolean): number {
+  const a = bytes[at] ?? 0;
+  const b = bytes[at + 1] ?? 0;
+  const c = bytes[at + 2] ?? 0;
+  const d = bytes[at + 3] ?? 0;
+  return little ? a | (b << 8) | (c << 16) | (d << 24) : (a << 24) | (b << 16) | (c << 8) | d;
+}
+
+function writeHalf(half: number, into: Uint8Array, at: number, little: boolean): void {
+  into[at] = little ? half : half >>> 24;
+  into[at + 1] = little ? half >>> 8 : half >>> 16;
+  into[at + 2] = little ? half >>> 16 : half >>> 8;
+  into[at + 3] = little ? half >>> 24 : half;
 }
 
 /** `__u8`. */
