@@ -23,6 +23,8 @@ export const AMBIENT_REDIRECT_ERROR_CODES = [
   'ERR_ADDRESS_OF_ANOTHER_POD',
   /** Something of the node is in the way that is not ours to change. */
   'ERR_CONFLICT',
+  /** The proxy's process is not there, or does not listen where it must. */
+  'ERR_PROXY_NOT_LISTENING',
 ] as const;
 
 /** One of {@link AMBIENT_REDIRECT_ERROR_CODES}. */
