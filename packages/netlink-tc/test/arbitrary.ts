@@ -1,24 +1,48 @@
 import fc from 'fast-check';
-import { MessageWriter, NESTED, type MessageFormat, type Policy } from '../src/netlink/index.ts';
+import {
+  MessageWriter,
+  NESTED,
+  type Attribute,
+  type AttributeKind,
+  type MessageFormat,
+  type Policy,
+} from '../src/netlink/index.ts';
 import { LITTLE_ENDIAN } from '../src/netlink/host.ts';
+
+const encoder = new TextEncoder();
 
 /** Attributes that a table allows, as bytes: numbers and lengths right, payloads anything. Nests go as deep as `depth`. */
 function attributes(table: Policy, depth: number): fc.Arbitrary<Uint8Array> {
-  const rows = [...table.byType.values()].map(({ key, attribute: { type, kind } }) => {
-    const nest = kind.table?.({ kind: 'bridge' });
-    const payload =
-      nest !== undefined && depth > 0
-        ? fc
-            .tuple(fc.uint8Array({ minLength: kind.skip ?? 0, maxLength: kind.skip ?? 0 }), attributes(nest, depth - 1))
-            .map(join)
-        : fc.uint8Array({ minLength: kind.min, maxLength: Math.min(kind.max, kind.min + 24) });
-    return { key, type: kind.nested ? type | NESTED : type, payload };
+  const byKey = table.byKey as Readonly<Record<string, Attribute>>;
+  const known = [...table.byType.values()].flatMap(({ attribute: { type, kind } }) => {
+    const written = kind.nested ? type | NESTED : type;
+    const { by, kinds } = kind.variants ?? { by: '', kinds: {} };
+    const deciding = byKey[by]?.type ?? 0;
+    // What decides goes before what it decides about.
+    const variants = Object.entries(kinds).map(([name, variant]) =>
+      contents(variant, depth).map((data) =>
+        join([attribute(deciding, encoder.encode(`${name}\0`)), attribute(written, data)]),
+      ),
+    );
+    return variants.concat(contents(kind, depth).map((data) => attribute(written, data)));
   });
-  const known = rows.map(({ type, payload }) => payload.map((data) => attribute(type, data)));
   const unknown = fc
     .tuple(fc.nat(0x3fff), fc.uint8Array({ maxLength: 8 }))
     .map(([type, data]) => attribute(type, data));
   return fc.array(fc.oneof(...known, unknown), { maxLength: 6 }).map(join);
+}
+
+/** A payload that a kind allows by its length, and, where it is attributes, by their tables. */
+function contents(kind: AttributeKind, depth: number): fc.Arbitrary<Uint8Array> {
+  const { element, skip = 0, min, max } = kind;
+  if (depth > 0 && element !== undefined) {
+    const elements = contents(element, depth - 1).map((data) => attribute(1 | NESTED, data));
+    return fc.array(elements, { maxLength: 3 }).map(join);
+  }
+  const table = depth > 0 && kind.variants === undefined ? kind.table?.({}) : undefined;
+  if (table === undefined) return fc.uint8Array({ minLength: min, maxLength: Math.min(max, min + 24) });
+  const head = fc.uint8Array({ minLength: skip, maxLength: skip });
+  return fc.tuple(head, attributes(table, depth - 1)).map(join);
 }
 
 function attribute(type: number, data: Uint8Array): Uint8Array {

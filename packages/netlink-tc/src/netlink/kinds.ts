@@ -221,7 +221,7 @@ const UNDESCRIBED: AttributeKind<Uint8Array | Attributes> = {
 };
 
 /**
- * A payload whose shape a text attribute before it tells: `IFLA_INFO_DATA` by `IFLA_INFO_KIND`, `TCA_OPTIONS` by `TCA_KIND`.
+ * A payload whose shape a text attribute beside it tells: `IFLA_INFO_DATA` by `IFLA_INFO_KIND`, `TCA_OPTIONS` by `TCA_KIND`.
  * What has a kind that the list lacks is read as bytes (it may be attributes or a struct), and written from either.
  * @param key where the values have the attribute that decides
  */
@@ -235,6 +235,7 @@ export function byKind(key: string, kinds: Readonly<Record<string, AttributeKind
     min: 0,
     max: MAX_PAYLOAD,
     nested: false,
+    variants: { by: key, kinds },
     table: (siblings) => choose(siblings).table?.(siblings),
     write: (writer, value, siblings) => choose(siblings).write(writer, value, siblings),
     read(data: Uint8Array, siblings): unknown {
@@ -259,6 +260,7 @@ export function list<V>(kind: AttributeKind<V>): AttributeKind<readonly V[]> {
     min: 0,
     max: MAX_PAYLOAD,
     nested: true,
+    element: kind as AttributeKind,
     write(writer: MessageWriter, values: readonly V[]): void {
       for (const [index, value] of values.entries()) {
         const at = writer.open(kind.nested ? (index + 1) | NESTED : index + 1, `[${index + 1}]`);

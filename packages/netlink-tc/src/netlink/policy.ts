@@ -36,10 +36,14 @@ export interface AttributeKind<V = unknown> {
   readonly nested: boolean;
   /** Whether the attribute may stand several times: then `V` is an array, and each element an attribute. */
   readonly repeated?: boolean;
-  /** The table of a nest, which may depend on the attributes before it (`IFLA_INFO_DATA` on `IFLA_INFO_KIND`). */
+  /** The table of a nest, which may depend on the attributes beside it (`IFLA_INFO_DATA` on `IFLA_INFO_KIND`). */
   table?(siblings: Readonly<Record<string, unknown>>): Policy | undefined;
   /** Bytes before the attributes of a nest; none if left out. */
   readonly skip?: number;
+  /** The kinds it may be of, by the text that decides, and the key of the attribute with that text; only where another attribute decides. */
+  readonly variants?: { readonly by: string; readonly kinds: Readonly<Record<string, AttributeKind>> };
+  /** The kind of the elements, only of lists: attributes numbered from 1. */
+  readonly element?: AttributeKind;
   /** Writes the payload. @throws NetlinkTcError `ERR_INVALID_ARGUMENT` */
   write(writer: MessageWriter, value: V, siblings: Readonly<Record<string, unknown>>): void;
   /** Reads the payload, whose length is within the bounds. What it gives shares no memory with `bytes`. */
@@ -166,6 +170,7 @@ export function* walkAttributes(bytes: Uint8Array): Generator<RawAttribute> {
 export function readAttributes<A extends Attributes>(table: Policy<A>, bytes: Uint8Array, brief = false): A {
   const values: Record<string, unknown> = {};
   let unknown: UnknownAttribute[] | undefined;
+  let undecided: { row: { key: string; attribute: Attribute }; data: Uint8Array }[] | undefined;
   const end = bytes.length;
   // Lists of thousands come through here: no generator, and no view for what nobody reads.
   for (let offset = 0; offset < end;) {
@@ -185,11 +190,17 @@ export function readAttributes<A extends Attributes>(table: Policy<A>, bytes: Ui
     const { kind, name } = attribute;
     const size = stop - start;
     if (size < kind.min || size > kind.max) throw malformed(`${name} has ${size} bytes, and must be ${kind.label}`);
+    if (kind.variants !== undefined) {
+      (undecided ??= []).push({ row, data: bytes.subarray(start, stop) });
+      continue;
+    }
     const value = kind.read(bytes.subarray(start, stop), values);
     if (kind.repeated !== true) values[key] = value;
     else if (Array.isArray(values[key])) values[key].push(value);
     else values[key] = [value];
   }
+  // What decides about them may stand behind them.
+  for (const { row, data } of undecided ?? []) values[row.key] = row.attribute.kind.read(data, values);
   if (unknown !== undefined) values['unknown'] = unknown;
   return values as A;
 }

@@ -71,7 +71,7 @@ const NEXTHOP_SIZE = 8;
 
 /** `RTA_MULTIPATH`: structs of their own length, each with attributes. */
 const MULTIPATH: AttributeKind<readonly RawNexthop[]> = {
-  label: 'nexthops',
+  label: 'structs rtnexthop, each with attributes of a route',
   min: 0,
   max: 0xffff,
   nested: true,

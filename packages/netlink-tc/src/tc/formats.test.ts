@@ -8,6 +8,7 @@ import {
   readMessage,
   walkMessages,
   writeMessage,
+  type AttributeKind,
   type Message,
   type MessageFormat,
   type Policy,
@@ -167,6 +168,13 @@ function enumerations(header: string): Map<string, number> {
   return values;
 }
 
+/** Every table that may lie in a payload. */
+function tablesOf({ variants, element, table }: AttributeKind): Policy[] {
+  const own = table?.({});
+  const further = [...Object.values(variants?.kinds ?? {}), ...(element === undefined ? [] : [element])];
+  return [...(own === undefined ? [] : [own]), ...further.flatMap(tablesOf)];
+}
+
 test.skipIf(!existsSync('/usr/include/linux/if_link.h'))(
   'the numbers of the tables are those of the kernel headers',
   () => {
@@ -181,24 +189,7 @@ test.skipIf(!existsSync('/usr/include/linux/if_link.h'))(
         const number = known.get(attribute.name);
         if (number === attribute.type) right += 1;
         else if (number !== undefined) wrong.push(`${attribute.name} is ${number}, not ${attribute.type}`);
-        for (const kind of [
-          'bridge',
-          'veth',
-          'vlan',
-          'vxlan',
-          'geneve',
-          'macvlan',
-          'tbf',
-          'fq',
-          'bpf',
-          'u32',
-          'matchall',
-          'mirred',
-          'gact',
-        ]) {
-          const inner = attribute.kind.table?.({ kind });
-          if (inner !== undefined) visit(inner);
-        }
+        for (const inner of tablesOf(attribute.kind)) visit(inner);
       }
     };
     for (const { policy } of FORMATS) visit(policy);
