@@ -25,6 +25,16 @@ export const AMBIENT_REDIRECT_ERROR_CODES = [
   'ERR_CONFLICT',
   /** The proxy's process is not there, or does not listen where it must. */
   'ERR_PROXY_NOT_LISTENING',
+  /** Another process has the state. */
+  'ERR_LOCKED',
+  /** There is no state of an engine. */
+  'ERR_NO_STATE',
+  /** The state was made by a version that lays it out differently; nothing was touched. */
+  'ERR_SCHEMA',
+  /** Something of the state is gone, or is not what we made it: others had their hands on it. */
+  'ERR_DAMAGED',
+  /** A program of ours is not at its hook any more: others took it off or replaced it, or the interface is gone. */
+  'ERR_HOOK_LOST',
 ] as const;
 
 /** One of {@link AMBIENT_REDIRECT_ERROR_CODES}. */
@@ -38,6 +48,8 @@ export interface AmbientRedirectErrorContext {
   readonly address?: string;
   /** What could have been meant. */
   readonly candidates?: readonly string[];
+  /** Of `ERR_ENROLMENT`: each pod that could not be enrolled, and why. */
+  readonly failures?: readonly { readonly id: string; readonly error: unknown }[];
   /** What to do about it, in one sentence. */
   readonly hint?: string;
   /** The error that led to this one. */
@@ -50,6 +62,7 @@ export class AmbientRedirectError extends Error {
   readonly interface: string | undefined;
   readonly address: string | undefined;
   readonly candidates: readonly string[] | undefined;
+  readonly failures: AmbientRedirectErrorContext['failures'] | undefined;
   readonly hint: string | undefined;
 
   /**
@@ -65,6 +78,7 @@ export class AmbientRedirectError extends Error {
     this.interface = context.interface;
     this.address = address;
     this.candidates = candidates;
+    this.failures = context.failures;
     this.hint = hint;
   }
 }
