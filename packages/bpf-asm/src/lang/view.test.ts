@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { calculate, refused } from '../../test/language.ts';
 import {
   array,
+  be16,
+  be32,
+  be64,
   bytes,
   i8,
   i16,
@@ -184,4 +187,26 @@ test('addresses compare by their bytes', () => {
     );
   });
   expect(run()).toBe(0b101_1011_0101n | 0b1000_0000n);
+});
+
+test('bytes have numbers in them', () => {
+  const address = 'fd00:1:2:3:405:607:809:a0b';
+  const Raw = struct('raw', { tag: u16, six: ipv6Address }, { packed: true });
+  const run = calculate(({ a }, { record }) => {
+    const { six } = record(Raw, { tag: 1, six: address });
+    return bit(
+      a.or(1),
+      six.part(be16, 14).eq(0x0a0b),
+      six.part(be16, 13).eq(0x090a),
+      six.part(be32, 8).eq(0x0405_0607),
+      six.part(u8, 0).eq(0xfd),
+      six.copy().part(be16, 14).eq(0x0a0b),
+      six.copy().part(be32, 6).eq(0x0003_0405),
+      six.copy().part(be64, 8).eq(0x0405_0607_0809_0a0bn),
+    );
+  });
+  expect(run()).toBe(0b111_1111n);
+  for (const at of [-1, 15, 0.5]) {
+    expect(refused(({ record }) => record(Raw).six.part(be16, at)).message).toMatch(/is no place for a be16/);
+  }
 });

@@ -53,6 +53,36 @@ it('shares equal ends of blocks', () => {
   `);
 });
 
+it('does not share a call that is given different maps', () => {
+  const text = changeCode((b) => {
+    const [yes, no] = [b.block(), b.block()];
+    b.branch('jeq', b.param(1), b.constant(1), yes, no);
+    for (const [block, map] of [
+      [yes, 'pods'],
+      [no, 'others'],
+    ] as const) {
+      b.enter(block);
+      b.call({ kind: 'helper', id: 3 }, [b.map(map), b.param(0)]);
+      b.return(b.constant(7));
+    }
+  }, shareTails);
+  expect(text.split('-->')[1]).toMatchInlineSnapshot(`
+    "
+       0: (bf) r3 = r1
+       1: (55) if r2 != 0x1 goto pc+5
+       2: (18) r1 = map[pods]
+       4: (bf) r2 = r3
+       5: (85) call bpf_map_delete_elem#3
+       6: (05) goto pc+4
+       7: (18) r1 = map[others]
+       9: (bf) r2 = r3
+      10: (85) call bpf_map_delete_elem#3
+      11: (b7) r0 = 7
+      12: (95) exit
+    "
+  `);
+});
+
 it('sets the verdict once, where r0 is free', () => {
   const text = changeCode(
     (b) => {

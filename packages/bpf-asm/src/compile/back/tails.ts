@@ -19,7 +19,24 @@ function endOf({ terminator }: MachineBlock): string {
 }
 
 function wholeOf(block: MachineBlock): string {
-  return [...block.instructions.map(textOf), endOf(block)].join('\n');
+  return [...textsOf(block), endOf(block)].join('\n');
+}
+
+/**
+ * The instructions of a block as text. A call's has the map that it is given: the kernel inlines a look-up, and jumps straight on a tail call, only
+ * where a call always gets the same map, so that calls with different ones are not to be shared.
+ */
+function textsOf({ instructions }: MachineBlock): string[] {
+  let map = '';
+  return instructions.map((m) => {
+    const text = textOf(m);
+    const { instruction: i } = m;
+    if (i.kind === 'ld_imm64' && i.value.type === 'map') map = text;
+    if (i.kind !== 'call') return text;
+    const call = `${text} ${map}`;
+    map = '';
+    return call;
+  });
 }
 
 /** An instruction as text, without its position. */
@@ -50,9 +67,10 @@ function sharePair(fn: MachineFunction): boolean {
   for (const block of fn.blocks) {
     const end = endOf(block);
     if (block.instructions.length === 0) continue;
-    const key = `${end} ${textOf(block.instructions.at(-1) as MachineInstruction)}`;
+    const texts = textsOf(block);
+    const key = `${end} ${texts.at(-1)}`;
     const alike = byEnd.get(key) ?? [];
-    alike.push({ block, texts: block.instructions.map(textOf) });
+    alike.push({ block, texts });
     byEnd.set(key, alike);
   }
   let best: { a: MachineBlock; b: MachineBlock; length: number } | undefined;
