@@ -62,6 +62,19 @@ describeWith([root], 'pins', () => {
     expect(() => pin(sys, again, `${path}/no/such`)).toThrow(/the directory is not there/);
   });
 
+  test('a map that is opened to read takes no change', async () => {
+    const { sys, path } = await bpffs();
+    const map = closing(createMap(sys, definition));
+    map.update(1, 5n);
+    pin(sys, map, `${path}/map`);
+    const reader = closing(openPinnedMap(sys, `${path}/map`, definition, { readOnly: true }));
+    expect(reader.lookup(1)).toBe(5n);
+    expect([...reader.entries()]).toEqual([[1, 5n]]);
+    expect(() => reader.update(1, 6n)).toThrow(/EPERM/);
+    expect(() => reader.delete(1)).toThrow(/EPERM/);
+    expect(map.lookup(1)).toBe(5n);
+  });
+
   test('what differs from the definition is listed, and nothing is left open', async () => {
     const { sys, path } = await bpffs();
     pin(sys, closing(createMap(sys, definition)), `${path}/map`);

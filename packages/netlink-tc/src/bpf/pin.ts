@@ -11,6 +11,13 @@ import { adoptMap, type MapOf } from './map-create.ts';
 import { BpfObject, type ObjectKind } from './object.ts';
 
 const { EACCES, EPERM, EINVAL, ENOENT, EEXIST } = constants.errno;
+const BPF_F_RDONLY = 1 << 3;
+
+/** How a pin is opened. */
+export interface OpenPinnedOptions {
+  /** The kernel then refuses (`ERR_PERMISSION`) every change through this descriptor; maps only (4.15). */
+  readonly readOnly?: boolean;
+}
 
 /** Where bpffs is mounted in this mount namespace, in the order of mounting. */
 export function findBpffs(): string[] {
@@ -80,8 +87,10 @@ const KIND_OF_LINK: Readonly<Record<string, ObjectKind>> = {
 };
 
 /** Opens what has a name in bpffs, whatever it is. @throws NetlinkTcError `ERR_NOT_FOUND`, `ERR_PERMISSION` */
-export function openPinned(sys: Sys, path: string): BpfObject {
-  const attr = new Attr(sys, OBJ_SIZE).pointer(OBJ.pathname, cString(path));
+export function openPinned(sys: Sys, path: string, { readOnly = false }: OpenPinnedOptions = {}): BpfObject {
+  const attr = new Attr(sys, OBJ_SIZE)
+    .pointer(OBJ.pathname, cString(path))
+    .u32(OBJ.file_flags, readOnly ? BPF_F_RDONLY : 0);
   const result = sys.bpf(BPF_COMMAND.BPF_OBJ_GET, attr.bytes);
   if (result < 0) throw pathError(sys, result, 'BPF_OBJ_GET', `cannot open the pin ${path}`, path);
   const fd = sys.fds.own(result, `pin ${path}`);
@@ -97,8 +106,8 @@ export function openPinned(sys: Sys, path: string): BpfObject {
   }
 }
 
-function openPinnedAs(sys: Sys, path: string, kind: ObjectKind): BpfObject {
-  const object = openPinned(sys, path);
+function openPinnedAs(sys: Sys, path: string, kind: ObjectKind, options?: OpenPinnedOptions): BpfObject {
+  const object = openPinned(sys, path, options);
   if (object.kind === kind) return object;
   object.close();
   throw new NetlinkTcError('ERR_INCOMPATIBLE', `the pin ${path} is a ${object.kind}, not a ${kind}`);
@@ -118,8 +127,13 @@ export function openPinnedLink(sys: Sys, path: string): BpfLink {
  * Opens a pinned map for what a definition says.
  * @throws NetlinkTcError `ERR_INCOMPATIBLE` that lists every field that differs
  */
-export function openPinnedMap<const D extends MapDefinition>(sys: Sys, path: string, definition: D): MapOf<D> {
-  return adoptMap(sys, openPinnedAs(sys, path, 'map').take(), definition);
+export function openPinnedMap<const D extends MapDefinition>(
+  sys: Sys,
+  path: string,
+  definition: D,
+  options: OpenPinnedOptions = {},
+): MapOf<D> {
+  return adoptMap(sys, openPinnedAs(sys, path, 'map', options).take(), definition);
 }
 
 function pathError(
