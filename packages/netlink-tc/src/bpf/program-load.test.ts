@@ -5,6 +5,7 @@ import {
   exit,
   func,
   jeq,
+  jlt,
   label,
   ldMap,
   ldMapValue,
@@ -122,6 +123,35 @@ describeWith([root], 'programs', () => {
     expect(small.verifier).toMatchObject({ truncated: false, summary: 'R9 !read_ok' });
     expect(small.kernelMessage?.length).toBeGreaterThan(1000);
     expect(refused(() => loadProgram(sys, programOf(items), { log: 'never' })).verifier).toBeUndefined();
+  });
+
+  test("at the verifier's limits the error says which, and what to do, without a log of a million lines", async () => {
+    const sys = await testSys();
+    const rounds = [
+      mov64('r6', 0),
+      label('again'),
+      add64('r6', 1),
+      jlt('r6', 900_000, 'again'),
+      mov64('r0', 0),
+      exit(),
+    ];
+    const long = refused(() => loadProgram(sys, programOf(rounds)));
+    expect(long).toMatchObject({
+      code: 'ERR_VERIFIER',
+      hint: expect.stringContaining('a million instructions') as string,
+    });
+    expect(long.verifier).toMatchObject({
+      summary: expect.stringMatching(/^BPF program is too large\. Processed 1000001 insn$/) as string,
+      instruction: undefined,
+      truncated: false,
+    });
+    expect(long.kernelMessage?.length).toBeLessThan(1000);
+    const branches = Array.from({ length: 9000 }, (_, i) => jeq('r6', i, 'end'));
+    const wide = refused(() =>
+      loadProgram(sys, programOf([ldxw('r6', 'r1', 0), ...branches, label('end'), mov64('r0', 0), exit()])),
+    );
+    expect(wide.verifier?.summary).toBe('The sequence of 8193 jumps is too complex.');
+    expect(wide.hint).toContain('8192 branches');
   });
 
   test('a helper for GPL programs is refused by its licence', async () => {

@@ -22,11 +22,15 @@ import { BpfProgram, type AnyMap } from './program.ts';
 import { explainVerifier } from './verifier-explain.ts';
 import { summariseLog } from './verifier-log.ts';
 
-const { EAGAIN, ENOSPC, EFAULT, EPERM, EINVAL } = constants.errno;
+const { E2BIG, EAGAIN, ENOSPC, EFAULT, EINVAL } = constants.errno;
 
 /** The kernel interrupts the verification of a large program by a signal; so many times it is begun again. */
 const ATTEMPTS = 10;
 const LOG_START = 64 << 10;
+/** Every instruction that the verifier walks over, and its messages (`BPF_LOG_LEVEL1` of Linux' include/linux/bpf_verifier.h). */
+const LOG_WALK = 1;
+/** The messages alone (`BPF_LOG_STATS`, 5.2). */
+const LOG_MESSAGES = 4;
 /** The kernel takes no larger log (`BPF_LOG` limit, UINT_MAX >> 2). */
 const LOG_MOST = 0x3fff_ffff;
 
@@ -145,14 +149,8 @@ function failure(
   if (policy === 'never') return bpfError(sys, result, 'BPF_PROG_LOAD', what, { needs });
   const { log, errno, truncated } = readLog(sys, attr, typeof policy === 'number' ? policy : LOG_START, result);
   if (log === '') {
-    const hint =
-      errno === EINVAL
-        ? 'the kernel refuses the attributes before it looks at the program: its type, flags or expected attach type'
-        : undefined;
-    return bpfError(sys, -errno, 'BPF_PROG_LOAD', what, {
-      needs,
-      ...(hint === undefined || errno === EPERM ? {} : { hint }),
-    });
+    const hint = UNSEEN[errno];
+    return bpfError(sys, -errno, 'BPF_PROG_LOAD', what, { needs, ...(hint === undefined ? {} : { hint }) });
   }
   const verifier = reportOf(program.instructions, log, truncated);
   const { source, summary, explanation } = verifier;
@@ -169,6 +167,12 @@ function failure(
   });
 }
 
+/** What the kernel refuses before it looks at the program, and so without a log. */
+const UNSEEN: Readonly<Record<number, string>> = {
+  [EINVAL]: 'the kernel refuses the attributes before it looks at the program: its type, flags or expected attach type',
+  [E2BIG]: 'a program has a million instructions at most (4096 without CAP_BPF): split it by tail calls',
+};
+
 function readLog(
   sys: Sys,
   attr: Attr,
@@ -177,9 +181,11 @@ function readLog(
 ): { log: string; errno: number; truncated: boolean } {
   let errno = -first;
   let log = '';
+  // Over its limit, the verifier has walked over a million instructions, and no single one of them is at fault.
+  const level = errno === E2BIG ? LOG_MESSAGES : LOG_WALK;
   for (let size = start; ;) {
     const buffer = new Uint8Array(size);
-    attr.u32(PROG_LOAD.log_level, 1).u32(PROG_LOAD.log_size, size).u64(PROG_LOAD.log_buf, sys.addressOf(buffer));
+    attr.u32(PROG_LOAD.log_level, level).u32(PROG_LOAD.log_size, size).u64(PROG_LOAD.log_buf, sys.addressOf(buffer));
     const result = load(sys, attr);
     // Loaded after all: what stood in the way is gone, and the caller may try again.
     if (result >= 0) sys.call('close', result);
@@ -199,7 +205,7 @@ function readLog(
  * @param instructions the program's instructions, with their sources
  */
 export function reportOf(instructions: readonly Instruction[], log: string, truncated = false): VerifierReport {
-  const { summary, slot } = summariseLog(log);
+  const { summary, message, slot } = summariseLog(log);
   const index = slot === undefined ? -1 : (slotMap(instructions).indexOf[slot] ?? -1);
   let source = index < 0 ? undefined : instructions[index]?.source;
   // What a line became is several instructions, and not each need carry it.
@@ -210,6 +216,6 @@ export function reportOf(instructions: readonly Instruction[], log: string, trun
     truncated,
     instruction: index < 0 ? undefined : index,
     source,
-    explanation: explainVerifier(summary),
+    explanation: explainVerifier(message) ?? explainVerifier(summary),
   };
 }

@@ -20,7 +20,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     pattern:
-      /map_value_or_null|ptr_.*or_null_|possibly NULL|maybe null|_or_null' expected|invalid mem access '.*or_null'/,
+      /map_value_or_null|ptr_.*or_null_|possibly NULL|maybe null|may be NULL|_or_null' expected|invalid mem access '.*or_null'/,
     text: 'the pointer may be null: compare it with 0 and use it only where it is not',
   },
   {
@@ -37,7 +37,8 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'the stack holds 512 bytes over all nested functions: use a per-CPU array as room, or smaller frames',
   },
   {
-    pattern: /unbounded memory access|min value is negative|unbounded min value|R\d+ max value is outside/,
+    pattern:
+      /unbounded memory access|min value is negative|unbounded min value|R\d+ max value is outside|cannot prove offset/,
     text: 'an offset or length has no proven bound: mask it (and) or compare it with a constant, unsigned, right before the use',
   },
   {
@@ -65,9 +66,12 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'a loop whose end cannot be proven: count a register to a constant bound, or unroll it',
   },
   {
-    pattern:
-      /sequence of \d+ jumps is too complex|too many states|BPF program is too large|program too large|complexity/,
-    text: 'too many paths to verify: fewer branches before joins, a bounded loop or function in place of copies, or a tail call',
+    pattern: /BPF program is too large/,
+    text: 'the verifier stops after a million instructions, counted on every path and in every round of a loop, however short the program: fewer rounds, a bpf_loop in place of the loop, fewer branches before paths join, or a tail call',
+  },
+  {
+    pattern: /sequence of \d+ jumps is too complex|too many states|program too large|complexity/,
+    text: 'the verifier keeps at most 8192 branches that it has still to follow: fewer branches in a row, a look-up in a map in place of them, a bounded loop or function in place of copies, or a tail call',
   },
   { pattern: /unreachable insn/, text: 'an instruction that no path reaches: remove it, or the jump over it' },
   {
@@ -79,7 +83,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'a function runs past its end: finish it with exit or a jump',
   },
   {
-    pattern: /type=\S+ expected=/,
+    pattern: /type=\S+ expected=|does not satisfy the verifier contract/,
     text: 'a helper got a value of the wrong kind: look at the order of its arguments, and what r1 to r5 hold after the calls before',
   },
   {
@@ -93,7 +97,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'a pointer would become visible as a number, or be cut: store it whole on the stack, and never in a map',
   },
   {
-    pattern: /invalid mem access 'scalar'|invalid mem access 'inv'/,
+    pattern: /invalid mem access 'scalar'|invalid mem access 'inv'|is an integer scalar here/,
     text: 'a number is used as an address: the pointer was lost (by a call, a 32-bit operation, or a store of fewer than 8 bytes)',
   },
   {
@@ -101,7 +105,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     text: 'the access is not aligned to its size: read smaller pieces, or align the field',
   },
   {
-    pattern: /Unreleased reference|reference has not been|must be released/,
+    pattern: /Unreleased re(ference|source)|reference has not been|must be released|needs to be released/,
     text: 'a socket or ring buffer record is taken and not given back on every path: release, submit or discard it before exit',
   },
   {

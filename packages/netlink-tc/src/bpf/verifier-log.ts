@@ -2,6 +2,8 @@
 export interface LogSummary {
   /** The line that says what is wrong; of the layout of 7.3, `title: reason`. Empty where the log says nothing. */
   readonly summary: string;
+  /** The line in the words of the layout before 7.3, which the newer one still has before its sections. */
+  readonly message: string;
   /** Slot of the refused instruction, or undefined where the log names none. */
   readonly slot: number | undefined;
 }
@@ -14,14 +16,16 @@ const NOISE = [
   /^verification time /,
   /^stack depth /,
   /^(max_states|total_states|peak_states|mark_read)/,
-  /^BPF program is too large/,
   /^; /,
   /^\s*$/,
   /^(from )?\d+( to \d+)?: /,
   /^(last_idx|regs=|mark_precise:|parent |propagating |Live regs before insn:)/,
   /^(Func|Global function|Validating|func#\d+ @\d+|caller:|callee:|returning from callee:|to caller at)/,
+  /^arg#\d+ reference type\('UNKNOWN '\) size cannot be determined/,
   /^\s+(R\d+|fp)/,
 ];
+/** The whole program is at fault, so that the line before is not a part of the message. */
+const LIMIT = /^(BPF program is too large|The sequence of \d+ jumps is too complex)/;
 /** Words that name a slot where no instruction was printed before the message. */
 const NAMED_SLOT = [
   /\binsn[s ]*#?(\d+)\b/,
@@ -35,7 +39,8 @@ const isNoise = (line: string): boolean => NOISE.some((pattern) => pattern.test(
 
 /**
  * Finds in a verifier log what is wrong and where, in the layout before Linux 7.3 (the message follows the instruction) and
- * the one from there (sections `Verification failed:`, `Reason:`, `At:`, `Suggestion:`). Never throws, whatever the text.
+ * the one from there (behind that message, sections `Verification failed:`, `Reason:`, `At:`, `Causal path:`, `Suggestion:`; Linux'
+ * kernel/bpf/diagnostics.c). Never throws, whatever the text.
  */
 export function summariseLog(log: string): LogSummary {
   const lines = log.split('\n').map((line) => line.trimEnd());
@@ -54,35 +59,51 @@ function sections(lines: readonly string[], title: number): LogSummary {
   const reason = section('Reason')
     .filter((line) => line !== '')
     .join(' ');
-  // The first line of the section names the instruction; a program of several functions prefixes a function's name.
-  const at = /\binsn (\d+)/.exec(section('At').join('\n'))?.[1];
-  const message = flat(lines.slice(0, title));
+  const { message, slot } = flat(lines.slice(0, title));
   return {
-    summary: [what, reason].filter((part) => part !== '').join(': ') || message.summary,
-    slot: at === undefined ? message.slot : Number(at),
+    summary: [what, reason].filter((part) => part !== '').join(': ') || message,
+    message,
+    slot: slotIn(section('At')) ?? slot,
   };
+}
+
+/**
+ * The slot in the section `At:`: the marked line of its instructions. A program with source lines shows those first, marked alike; one
+ * without begins with `insn 3`.
+ */
+function slotIn(at: readonly string[]): number | undefined {
+  const instructions = at.slice(at.indexOf('Instruction context:') + 1);
+  const marked = instructions.map((line) => /^>>> *(\d+) \|/.exec(line)?.[1]).find((slot) => slot !== undefined);
+  const named = marked ?? /^insn (\d+)/.exec(at[0] ?? '')?.[1];
+  return named === undefined ? undefined : Number(named);
 }
 
 function flat(lines: readonly string[]): LogSummary {
   let end = lines.length - 1;
   while (end >= 0 && isNoise(lines[end] ?? '') && !/^\d+: .*(invalid|unknown|misaligned)/.test(lines[end] ?? ''))
     end -= 1;
-  if (end < 0) return { summary: '', slot: undefined };
-  const summary = (lines[end] ?? '').trim();
+  if (end < 0) return { summary: '', message: '', slot: undefined };
+  const message = joined(lines, end);
+  return { summary: message, message, slot: slotOf(lines, end) };
+}
+
+/** The slot that the message in line `end` names, or else the instruction before it. */
+function slotOf(lines: readonly string[], end: number): number | undefined {
+  const message = (lines[end] ?? '').trim();
   for (const pattern of NAMED_SLOT) {
-    const named = pattern.exec(summary)?.[1];
-    if (named !== undefined) return { summary: joined(lines, end), slot: Number(named) };
+    const named = pattern.exec(message)?.[1];
+    if (named !== undefined) return Number(named);
   }
   for (let i = end; i >= 0; i -= 1) {
     const number = INSTRUCTION.exec(lines[i] ?? '')?.[1];
-    if (number !== undefined) return { summary: joined(lines, end), slot: Number(number) };
+    if (number !== undefined) return Number(number);
   }
-  return { summary: joined(lines, end), slot: undefined };
+  return undefined;
 }
 
 /** The message with the line before it, where that is a part of it: `invalid access …` then `R2 offset is outside …`. */
 function joined(lines: readonly string[], end: number): string {
   const last = (lines[end] ?? '').trim();
   const before = (lines[end - 1] ?? '').trim();
-  return before === '' || isNoise(before) || INSTRUCTION.test(before) ? last : `${before}; ${last}`;
+  return LIMIT.test(last) || before === '' || isNoise(before) || INSTRUCTION.test(before) ? last : `${before}; ${last}`;
 }
