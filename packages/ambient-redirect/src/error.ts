@@ -35,6 +35,14 @@ export const AMBIENT_REDIRECT_ERROR_CODES = [
   'ERR_DAMAGED',
   /** A program of ours is not at its hook any more: others took it off or replaced it, or the interface is gone. */
   'ERR_HOOK_LOST',
+  /** A pod of that name, or on that interface, is enrolled already, and is another one. */
+  'ERR_POD_EXISTS',
+  /** No more pods can be enrolled. */
+  'ERR_TOO_MANY_PODS',
+  /** Of several pods some could not be enrolled; the others are. */
+  'ERR_ENROLMENT',
+  /** What was used is closed. */
+  'ERR_CLOSED',
 ] as const;
 
 /** One of {@link AMBIENT_REDIRECT_ERROR_CODES}. */
