@@ -12,7 +12,7 @@ const HEADER = 8;
 /** Options of {@link openRingBuffer}. */
 export interface RingBufferOptions<T> {
   /** How records become values: the layout of what the program submits. Without it they are bytes. */
-  readonly layout?: Codec<T>;
+  readonly layout?: Pick<Codec<T>, 'size' | 'read'>;
   /** Most records waiting for the reader; what comes then is counted in `dropped`. Default 65536. */
   readonly capacity?: number;
 }
