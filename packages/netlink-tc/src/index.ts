@@ -10,4 +10,5 @@ export * from './bpf/index.ts';
 export * from './netns/index.ts';
 export * from './netlink/index.ts';
 export * from './rtnl/index.ts';
+export * from './diag/index.ts';
 export * from './tc/index.ts';

@@ -1,7 +1,7 @@
 import { NetlinkTcError } from '../error.ts';
 import { readAcknowledgement, refusal } from './ack.ts';
 import { describeMessage, type DebugSink } from './debug.ts';
-import { NLM_F, NLMSG, readMessage, writeMessage, type Message, type RawMessage } from './message.ts';
+import { NLM_F, NLMSG, readMessage, writeMessage, type RawMessage } from './message.ts';
 import type { Request } from './request.ts';
 import { MessageWriter } from './writer.ts';
 
@@ -24,7 +24,7 @@ export class Exchange<T = unknown> {
   attempts = 0;
   /** Its sequence number; each attempt has its own. */
   sequence = 0;
-  #messages: Message[] = [];
+  #messages: object[] = [];
   #interrupted = false;
   #error: unknown;
   #settled = false;
@@ -89,9 +89,11 @@ export class Exchange<T = unknown> {
     if (type === NLMSG.ERROR || type === NLMSG.DONE) return this.#end(raw, port);
     if (this.#settled || this.#error !== undefined) return OPEN;
     try {
-      const { format, answerFormat = format, brief } = this.request;
-      const message = readMessage(answerFormat, raw, brief);
-      debug?.(describeMessage('<', answerFormat, message, this.sequence));
+      const { format, brief, read } = this.request;
+      const message = read?.(raw) ?? readMessage(format, raw, brief);
+      debug?.(
+        describeMessage('<', format, { type, flags, header: message, attributes: {}, ...message }, this.sequence),
+      );
       this.#messages.push(message);
     } catch (error) {
       // The rest of the answer still comes: the exchange ends with it.

@@ -1,4 +1,4 @@
-import { NLM_F, type Message, type MessageFormat, type MessageSpec } from './message.ts';
+import { NLM_F, type Message, type MessageFormat, type MessageSpec, type RawMessage } from './message.ts';
 import type { Attributes } from './policy.ts';
 
 /**
@@ -12,16 +12,16 @@ export interface Request<T = unknown> extends MessageSpec {
   readonly dump: boolean;
   /** Whether the answer needs only attributes that the format names: others are then not read. */
   readonly brief?: boolean;
-  /** How the messages of the answer look, where not as the request does. */
-  readonly answerFormat?: MessageFormat;
+  /** Reads a message of the answer, where it does not look as the request does. Only what it copies outlives the call. */
+  readonly read?: (raw: RawMessage) => object;
   /** What to do about an error number that means something of its own here. */
   readonly hints?: Readonly<Record<number, string>>;
-  /** Makes the answer of the messages that came. */
-  answer(messages: readonly Message[]): T;
+  /** Makes the answer of the messages that came, as they were read. */
+  answer(messages: readonly object[]): T;
 }
 
 /** What {@link request} takes. */
-export interface RequestParts<H, A, T, AnswerH = H, AnswerA = A> {
+export interface RequestParts<H, A, T, M = Message<H, A>> {
   readonly what: string;
   readonly format: MessageFormat<H, A>;
   readonly type: number;
@@ -32,23 +32,23 @@ export interface RequestParts<H, A, T, AnswerH = H, AnswerA = A> {
   /** As in {@link Request}. */
   readonly brief?: boolean;
   /** As in {@link Request}. */
-  readonly answerFormat?: MessageFormat<AnswerH, AnswerA>;
+  readonly read?: (raw: RawMessage) => M;
   /** As in {@link Request}. */
   readonly hints?: Readonly<Record<number, string>>;
-  readonly answer: (messages: readonly Message<AnswerH, AnswerA>[]) => T;
+  readonly answer: (messages: readonly M[]) => T;
 }
 
 /** A request that is answered once. */
-export function request<H extends object, A extends Attributes, T, AnswerH = H, AnswerA = A>(
-  parts: RequestParts<H, A, T, AnswerH, AnswerA>,
+export function request<H extends object, A extends Attributes, T, M = Message<H, A>>(
+  parts: RequestParts<H, A, T, M>,
 ): Request<T> {
   const { flags = 0 } = parts;
   return { ...parts, flags: NLM_F.REQUEST | NLM_F.ACK | flags, dump: false } as unknown as Request<T>;
 }
 
 /** A request for a list. */
-export function dumpRequest<H extends object, A extends Attributes, T, AnswerH = H, AnswerA = A>(
-  parts: RequestParts<H, A, T, AnswerH, AnswerA>,
+export function dumpRequest<H extends object, A extends Attributes, T, M = Message<H, A>>(
+  parts: RequestParts<H, A, T, M>,
 ): Request<T> {
   const { flags = 0 } = parts;
   return { ...parts, flags: NLM_F.REQUEST | NLM_F.DUMP | flags, dump: true } as unknown as Request<T>;
