@@ -1,217 +1,182 @@
 /* oxlint-disable oxc/no-map-spread -- these are arbitraries, not arrays */
 import {
+  add64,
+  call,
   callLocal,
   exit,
   func,
+  gotol,
+  helperByName,
+  ja,
   label,
+  ldFunction,
   link,
   mov64,
-  type AluOp,
-  type AtomicOp,
+  type FunctionSymbol,
   type Instruction,
   type Item,
   type JumpOp,
   type Register,
 } from 'bpf-asm';
 import fc from 'fast-check';
+import { alu, imm, MEMORY, memory, scalar, SCALARS, width, type Base } from './arbitrary-instruction.ts';
 
-/** Bytes of memory that the programs work on, and of stack that they use. */
-export const MEMORY = 64;
+/** What a kernel has, as far as programs are drawn from it. */
+export interface Abilities {
+  /** Version of the instruction set. */
+  readonly version: 3 | 4;
+  /** Whether it has `bpf_loop`. */
+  readonly loop: boolean;
+}
 
-/** Registers that hold numbers. `r6` leads to the memory, `r10` to the stack. */
-const SCALARS = ['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r7'] as const;
-const SIZES = { u8: 1, u16: 2, u32: 4, u64: 8, s8: 1, s16: 2, s32: 4 } as const;
+/** A program that was drawn: linked, with the functions in it. */
+export interface DrawnProgram {
+  readonly instructions: readonly Instruction[];
+  readonly functions: readonly FunctionSymbol[];
+}
 
 type Step =
-  | readonly Instruction[]
-  | { readonly skip: (target: string) => Instruction; readonly over: readonly Instruction[] }
-  | 'call';
+  | { readonly kind: 'one'; readonly instruction: Instruction }
+  | {
+      readonly kind: 'if';
+      readonly test: (target: string) => Item;
+      readonly then: readonly Instruction[];
+      readonly otherwise: readonly Instruction[];
+      readonly isFar: boolean;
+    }
+  | { readonly kind: 'call' }
+  | { readonly kind: 'loop'; readonly rounds: number };
 
-const scalar = fc.constantFrom<Register>(...SCALARS);
-const width = fc.constantFrom(32 as const, 64 as const);
-const imm = fc.oneof(fc.integer(), fc.constantFrom(0, 1, -1, 2, 31, 63, 0x7fff_ffff, -0x8000_0000));
+const LOOP = helperByName('loop')?.id ?? -1;
+const CALLER_SAVED = ['r1', 'r2', 'r3', 'r4', 'r5'] as const;
+const JUMPS: readonly JumpOp[] = [
+  'jeq', 'jne', 'jgt', 'jge', 'jlt', 'jle', 'jset', 'jsgt', 'jsge', 'jslt', 'jsle',
+]; // prettier-ignore
 
-function alu(version: 3 | 4): fc.Arbitrary<Instruction> {
-  const ops: AluOp[] = [
-    'add',
-    'sub',
-    'mul',
-    'div',
-    'or',
-    'and',
-    'mod',
-    'xor',
-    'mov',
-    ...(version === 4 ? (['sdiv', 'smod'] as const) : []),
-  ];
-  const nonZero = imm.map((value) => (value === 0 ? 1 : value));
-  const plain = fc
-    .record({ op: fc.constantFrom(...ops), width, dst: scalar, src: fc.oneof(scalar, nonZero) })
-    .map((fields): Instruction => ({ kind: 'alu', ...fields }));
-  const shift = fc
-    .record({
-      op: fc.constantFrom<AluOp>('lsh', 'rsh', 'arsh'),
-      width,
-      dst: scalar,
-      amount: fc.integer({ min: 0, max: 63 }),
-      by: fc.option(scalar),
-    })
-    // The verifier refuses a constant amount of the width or more, not one in a register.
-    .map(({ op, width: bits, dst, amount, by }): Instruction => ({
-      kind: 'alu',
-      op,
-      width: bits,
-      dst,
-      src: by ?? amount % bits,
-    }));
-  const neg = fc.record({ width, dst: scalar }).map((fields): Instruction => ({ kind: 'neg', ...fields }));
-  const swap = fc
-    .record({
-      op: fc.constantFrom('le' as const, 'be' as const),
-      bits: fc.constantFrom(16 as const, 32 as const, 64 as const),
-      dst: scalar,
-    })
-    .map((fields): Instruction => ({ kind: 'end', ...fields }));
-  const extended = fc.oneof(
-    fc.record({
-      width: fc.constant(64 as const),
-      bits: fc.constantFrom(8 as const, 16 as const, 32 as const),
-      dst: scalar,
-      src: scalar,
-    }),
-    fc.record({
-      width: fc.constant(32 as const),
-      bits: fc.constantFrom(8 as const, 16 as const),
-      dst: scalar,
-      src: scalar,
-    }),
-  );
-  const newer = fc.oneof(
-    extended.map((fields): Instruction => ({ kind: 'movsx', ...fields })),
-    fc
-      .record({ bits: fc.constantFrom(16 as const, 32 as const, 64 as const), dst: scalar })
-      .map((fields): Instruction => ({ kind: 'end', op: 'bswap', ...fields })),
-  );
-  const wide = fc
-    .record({ dst: scalar, value: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }) })
-    .map(({ dst, value }): Instruction => ({ kind: 'ld_imm64', dst, value: { type: 'const', value } }));
-  const all = [
-    { weight: 6, arbitrary: plain },
-    { weight: 3, arbitrary: shift },
-    { weight: 1, arbitrary: neg },
-    { weight: 1, arbitrary: swap },
-    { weight: 1, arbitrary: wide },
-  ];
-  return fc.oneof(...all, ...(version === 4 ? [{ weight: 2, arbitrary: newer }] : []));
-}
-
-function memory(version: 3 | 4): fc.Arbitrary<Instruction> {
-  const at = fc.record({ base: fc.constantFrom<'r6' | 'r10'>('r6', 'r10'), slot: fc.nat({ max: MEMORY - 1 }) });
-  const offset = ({ base, slot }: { base: 'r6' | 'r10'; slot: number }, size: number): number =>
-    (base === 'r10' ? -MEMORY : 0) + slot - (slot % size);
-  const signed = version === 4 ? (['s8', 's16', 's32'] as const) : [];
-  const load = fc
-    .record({
-      at,
-      type: fc.constantFrom('u8' as const, 'u16' as const, 'u32' as const, 'u64' as const, ...signed),
-      dst: scalar,
-    })
-    .map(({ at: place, type, dst }): Instruction => ({
-      kind: 'load',
-      type,
-      dst,
-      src: place.base,
-      offset: offset(place, SIZES[type]),
-    }));
-  const store = fc
-    .record({
-      at,
-      type: fc.constantFrom('u8' as const, 'u16' as const, 'u32' as const, 'u64' as const),
-      src: fc.oneof(scalar, imm),
-    })
-    .map(({ at: place, type, src }): Instruction => ({
-      kind: 'store',
-      type,
-      dst: place.base,
-      offset: offset(place, SIZES[type]),
-      src,
-    }));
-  const ops: AtomicOp[] = [
-    'add',
-    'or',
-    'and',
-    'xor',
-    'fetch_add',
-    'fetch_or',
-    'fetch_and',
-    'fetch_xor',
-    'xchg',
-    'cmpxchg',
-  ];
-  const atomic = fc
-    .record({ at, op: fc.constantFrom(...ops), width, src: scalar })
-    .map(({ at: place, op, width: bits, src }): Instruction => ({
-      kind: 'atomic',
-      op,
-      width: bits,
-      dst: place.base,
-      offset: offset(place, bits / 8),
-      src,
-    }));
-  return fc.oneof(load, store, atomic);
-}
-
-function step(version: 3 | 4): fc.Arbitrary<Step> {
-  const one = fc.oneof(alu(version), memory(version));
-  const jumps: JumpOp[] = ['jeq', 'jne', 'jgt', 'jge', 'jlt', 'jle', 'jset', 'jsgt', 'jsge', 'jslt', 'jsle'];
-  const skip = fc.record({
-    op: fc.constantFrom(...jumps),
+/** Steps that any function can have: instructions, and choices between instructions. */
+function plainStep(version: 3 | 4, bases: readonly Base[]): fc.Arbitrary<Step> {
+  const one = fc.oneof(alu(version), memory(version, bases));
+  const some = fc.array(one, { minLength: 1, maxLength: 4 });
+  const choice = fc.record({
+    op: fc.constantFrom(...JUMPS),
     width,
     dst: scalar,
     src: fc.oneof(scalar, imm),
-    over: fc.array(one, { minLength: 1, maxLength: 4 }),
+    then: some,
+    otherwise: fc.oneof(fc.constant([]), some),
+    isFar: version === 4 ? fc.boolean() : fc.constant(false),
   });
   return fc.oneof(
-    { weight: 12, arbitrary: one.map((instruction) => [instruction]) },
+    { weight: 4, arbitrary: one.map((instruction): Step => ({ kind: 'one', instruction })) },
     {
-      weight: 3,
-      arbitrary: skip.map(({ over, ...fields }) => ({
-        skip: (target: string): Instruction => ({ kind: 'jump', ...fields, target: target as unknown as number }),
-        over,
+      weight: 1,
+      arbitrary: choice.map(({ then, otherwise, isFar, ...fields }): Step => ({
+        kind: 'if',
+        test: (target) => ({ kind: 'jump', ...fields, target }),
+        then,
+        otherwise,
+        isFar,
       })),
     },
-    { weight: 1, arbitrary: fc.constant('call' as const) },
   );
 }
 
+/** The instructions of steps; `name` sets their labels apart from those of other functions. */
+function place(name: string, steps: readonly Step[], fill: (registers: readonly Register[]) => Item[]): Item[] {
+  return steps.flatMap((step, i): Item[] => {
+    const [otherwise, after] = [`${name} ${i} otherwise`, `${name} ${i} after`];
+    switch (step.kind) {
+      case 'one':
+        return [step.instruction];
+      case 'if':
+        return [
+          step.test(otherwise),
+          ...step.then,
+          ...(step.otherwise.length === 0 ? [] : [step.isFar ? gotol(after) : ja(after)]),
+          label(otherwise),
+          ...step.otherwise,
+          label(after),
+        ];
+      // What is called gets the stack of its caller. A call leaves nothing in the registers that carried the arguments.
+      case 'call':
+        return [mov64('r1', 'r8'), mov64('r2', 'r6'), callLocal('callee'), ...fill(CALLER_SAVED)];
+      case 'loop':
+        return [
+          mov64('r1', step.rounds),
+          ldFunction('r2', 'each'),
+          mov64('r3', 'r8'),
+          mov64('r4', 0),
+          call(LOOP),
+          ...fill(CALLER_SAVED),
+        ];
+    }
+  });
+}
+
+/** The numbers of all registers in one. */
+const gathered = (): Item[] =>
+  SCALARS.slice(1).map((src): Item => ({ kind: 'alu', op: 'xor', width: 64, dst: 'r0', src }));
+
 /**
- * Programs that the verifier takes: arithmetic, forward jumps, memory, stack, atomics and calls of one function, over registers
- * that all hold numbers. `r1` leads to {@link MEMORY} bytes. Linked.
- * @param version of the instruction set
+ * Programs that the verifier takes: arithmetic, choices, memory, stack, atomics, a function that works on the stack of its caller and
+ * on the memory, and one that `bpf_loop` calls back. `r1` leads to {@link MEMORY} bytes.
  */
-export function arbitraryProgram(version: 3 | 4): fc.Arbitrary<readonly Instruction[]> {
+export function arbitraryProgram({ version, loop }: Abilities): fc.Arbitrary<DrawnProgram> {
+  const everywhere = ['r6', 'r8', 'r10'] as const;
+  const calls = fc.oneof(
+    fc.constant<Step>({ kind: 'call' }),
+    ...(loop ? [fc.nat({ max: 5 }).map((rounds): Step => ({ kind: 'loop', rounds }))] : []),
+  );
   const parts = {
-    steps: fc.array(step(version), { minLength: 1, maxLength: 24 }),
-    callee: fc.array(alu(version), { maxLength: 6 }),
+    steps: fc.array(
+      fc.oneof({ weight: 9, arbitrary: plainStep(version, ['r6', 'r10']) }, { weight: 1, arbitrary: calls }),
+      { minLength: 1, maxLength: 24 },
+    ),
+    callee: fc.array(plainStep(version, everywhere), { maxLength: 8 }),
+    each: fc.array(plainStep(version, ['r8', 'r10']), { maxLength: 6 }),
     seeds: fc.array(imm, { minLength: 8, maxLength: 8 }),
   };
-  return fc.record(parts).map(({ steps, callee, seeds }) => {
+  return fc.record(parts).map(({ steps, callee, each, seeds }) => {
     const fill = (registers: readonly Register[]): Item[] =>
       registers.map((register, i) => mov64(register, seeds[i] ?? i));
-    const items: Item[] = [mov64('r6', 'r1'), ...fill(SCALARS)];
-    for (let at = -MEMORY; at < 0; at += 8)
-      items.push({ kind: 'store', type: 'u64', dst: 'r10', offset: at, src: seeds[(-at >> 3) - 1] ?? 0 });
-    steps.forEach((part, i) => {
-      // A call leaves nothing in r1 to r5.
-      if (part === 'call') items.push(callLocal('callee'), ...fill(['r1', 'r2', 'r3', 'r4', 'r5']));
-      else if ('skip' in part) items.push(part.skip(`after ${i}`) as Item, ...part.over, label(`after ${i}`));
-      else items.push(...part);
-    });
-    // All that the registers hold counts.
-    for (const register of SCALARS.slice(1))
-      items.push({ kind: 'alu', op: 'xor', width: 64, dst: 'r0', src: register });
-    items.push(exit());
-    if (steps.includes('call')) items.push(func('callee'), ...fill(['r0', 'r7']), ...callee, exit());
-    return link(items).instructions;
+    const stack = seeds.map((src, i): Item => ({ kind: 'store', type: 'u64', dst: 'r10', offset: -8 * (i + 1), src }));
+    const has = (kind: Step['kind']): boolean => steps.some((step) => step.kind === kind);
+    return link([
+      func('main'),
+      mov64('r6', 'r1'),
+      mov64('r8', 'r10'),
+      add64('r8', -MEMORY),
+      ...fill(SCALARS),
+      ...stack,
+      ...place('main', steps, fill),
+      ...gathered(),
+      exit(),
+      ...(has('call')
+        ? [
+            func('callee'),
+            mov64('r8', 'r1'),
+            mov64('r6', 'r2'),
+            ...fill(SCALARS),
+            ...stack,
+            ...place('callee', callee, fill),
+            ...gathered(),
+            exit(),
+          ]
+        : []),
+      ...(has('loop')
+        ? [
+            func('each'),
+            mov64('r8', 'r2'),
+            mov64('r7', 'r1'),
+            ...fill(SCALARS.filter((register) => register !== 'r7')),
+            ...stack,
+            ...place('each', each, fill),
+            ...gathered(),
+            // Stop, or go on.
+            { kind: 'alu', op: 'and', width: 64, dst: 'r0', src: 1 } satisfies Item,
+            exit(),
+          ]
+        : []),
+    ]);
   });
 }

@@ -1,7 +1,9 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, get, type Server as HttpServer } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createTcpServer, type Socket } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createAnonymousNetns, familyOf, NetlinkSocket, type Netns, type Sys } from 'netlink-tc';
+import { openSocket } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
 import { connectTcp, listenTcp, type ConnectOptions } from '../../packages/ambient-redirect/src/proxy/tcp.ts';
 import { LabProcess } from './lab-process.ts';
 
@@ -15,6 +17,14 @@ export interface Seen {
   /** The address and port that the client connected to, as the server saw them. */
   readonly destination: string;
   readonly destinationPort: number;
+}
+
+/** Options of {@link LabHost.request}. */
+export interface HttpOptions {
+  /** The client's own address; the kernel chooses if left out. */
+  readonly from?: string;
+  /** How long to wait for the answer, 3 s if left out. */
+  readonly timeoutMs?: number;
 }
 
 /** A network namespace that plays a host, a pod or a proxy. */
@@ -31,6 +41,7 @@ export class LabHost {
   readonly #sys: Sys;
   readonly #processes = new Set<LabProcess>();
   readonly #servers = new Set<HttpServer>();
+  readonly #closers = new Set<() => Promise<void>>();
 
   constructor(sys: Sys, fields: Pick<LabHost, 'name' | 'ipv4' | 'ipv6' | 'hostInterface' | 'hostIndex'>) {
     this.#sys = sys;
@@ -101,18 +112,55 @@ export class LabHost {
     }
   }
 
-  /** Asks the HTTP server of a lab host, over a connection of its own. @throws Error what the connection fails with, or `timeout` */
-  async get(address: string, port = 80, { timeoutMs = 3_000 }: { readonly timeoutMs?: number } = {}): Promise<Seen> {
-    return new Promise<Seen>((resolve, reject) => {
-      const socket = this.connect({ to: { address, port } });
+  /**
+   * Serves TCP connections on a port, both families, until what is returned is closed or the host is.
+   * @param serve told of each connection, which may be half-open; what it fails with is not told
+   */
+  async serveTcp(port: number, serve: (socket: Socket) => void): Promise<AsyncDisposable> {
+    const sockets = new Set<Socket>();
+    const servers = ['0.0.0.0', '::'].map((address) => {
+      const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+        sockets.add(socket);
+        socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+        serve(socket);
+      });
+      return { address, server };
+    });
+    const close = async (): Promise<void> => {
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(servers.map(({ server }) => new Promise((resolve) => void server.close(resolve))));
+      this.#closers.delete(close);
+    };
+    this.#closers.add(close);
+    for (const { address, server } of servers)
+      await listenTcp(this.#sys, this.netns, server, { at: { address, port } });
+    return { [Symbol.asyncDispose]: close };
+  }
+
+  /** A UDP socket in the namespace, bound: port 0 lets the kernel choose. Close it. */
+  udp(address: string, port = 0): UdpSocket {
+    const family = familyOf(address);
+    const fd = openSocket(this.#sys, this.netns, { protocol: 'udp', family, bind: { address, port } });
+    const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6');
+    // It listens at once.
+    socket.bind({ fd: fd.release() });
+    return socket;
+  }
+
+  /** Asks a web server for a page, over a connection of its own. @throws Error what the connection fails with, or `timeout` */
+  async request(address: string, port: number, path: string, options: HttpOptions = {}): Promise<string> {
+    const { from, timeoutMs = 3_000 } = options;
+    return new Promise<string>((resolve, reject) => {
+      const own = from === undefined ? {} : { from: { address: from, port: 0 } };
+      const socket = this.connect({ to: { address, port }, ...own });
       const host = familyOf(address) === 'ipv6' ? `[${address}]` : address;
       // No `agent`, not even false: an agent would connect by itself, from this process's own namespace.
-      const request = get({ host, port, createConnection: () => socket }, (response) => {
+      const request = get({ host, port, path, createConnection: () => socket }, (response) => {
         let text = '';
         response
           .setEncoding('utf8')
           .on('data', (part: string) => (text += part))
-          .on('end', () => resolve(JSON.parse(text) as Seen))
+          .on('end', () => resolve(text))
           .on('error', reject);
       });
       // Not the idle time of a socket, which a connection that never comes about does not have.
@@ -121,8 +169,14 @@ export class LabHost {
     });
   }
 
+  /** Asks the HTTP server of a lab host who is there. @throws Error as {@link request} */
+  async get(address: string, port = 80, options: HttpOptions = {}): Promise<Seen> {
+    return JSON.parse(await this.request(address, port, '/', options)) as Seen;
+  }
+
   /** Ends its processes and servers, and the namespace with them. */
   async close(): Promise<void> {
+    for (const close of this.#closers) await close();
     for (const server of this.#servers) {
       server.closeAllConnections();
       await new Promise((resolve) => void server.close(resolve));

@@ -4,7 +4,7 @@ import { applySettings, planSettings } from '../../packages/ambient-redirect/src
 import { Host } from '../../packages/ambient-redirect/src/topology/index.ts';
 import { createLab, type Lab } from './lab.ts';
 import { steer } from './lab-steer.ts';
-import { listeningPorts, proxyEvents, startHaproxy, startProxy } from './lab-proxy.ts';
+import { haproxySessions, listeningPorts, proxyEvents, startHaproxy, startProxy } from './lab-proxy.ts';
 import { describeWith, root, tool } from './needs.ts';
 
 async function labWithSettings(sys: Sys): Promise<Lab> {
@@ -34,7 +34,8 @@ describeWith([root, tool('haproxy')], 'HAProxy in a lab', () => {
       const seen = await lab.client.get(lab.server.address(family), 15001);
       expect(seen).toMatchObject({ server: 'server', client: lab.client.address(family), destinationPort: 15001 });
     }
-    expect(listeningPorts(lab.proxy)).toHaveLength(6);
+    expect(listeningPorts(lab.proxy)).toHaveLength(7);
+    expect(await haproxySessions(lab.proxy)).toMatchObject({ outbound4: 1, outbound6: 1, plaintext4: 0, hbone6: 0 });
     await haproxy.stop('SIGKILL');
     // Not refused: the kernel resets nothing from an address that is not its own.
     await expect(lab.client.get(lab.server.ipv4, 15001, { timeoutMs: 300 })).rejects.toThrow('timeout');

@@ -8,6 +8,12 @@ import type { LabProcess } from './lab-process.ts';
 /** Ports that the proxies of a lab listen on. */
 const PROXY_PORTS = { outbound: 15001, plaintext: 15006, hbone: 15008 } as const;
 
+/** Where HAProxy tells how it fares, at addresses of its own: a connection that is none of the mesh's. */
+export const STATISTICS_PORT = 9100;
+
+/** What one of HAProxy's listeners is for, and the family that it takes. */
+export type Frontend = `${keyof typeof PROXY_PORTS}${4 | 6}`;
+
 /** Ports with a TCP listener in a namespace, both families: one that serves both is there twice. */
 export function listeningPorts({ netns }: LabHost): number[] {
   return ['tcp', 'tcp6'].flatMap((name) =>
@@ -33,10 +39,11 @@ function haproxyConfig(): string {
     ].join('\n');
   };
   // Without reuseport, or bpf_sk_assign refuses the listeners from tc before 6.6.
-  const general = 'global\n  noreuseport\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp';
+  const general = 'global\n  noreuseport\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp\n  retries 0';
   const times = '  timeout connect 5s\n  timeout client 60s\n  timeout server 60s';
   const sections = Object.entries(PROXY_PORTS).flatMap((each) => [section(each, false), section(each, true)]);
-  return `${[general, times, ...sections].join('\n')}\n`;
+  const statistics = `frontend statistics\n  mode http\n  bind [::]:${STATISTICS_PORT} v4v6\n  stats enable\n  stats uri /`;
+  return `${[general, times, ...sections, statistics].join('\n')}\n`;
 }
 
 /** Starts HAProxy as the transparent proxy of a namespace, both families, and waits until it listens. Needs `tool('haproxy')`. */
@@ -46,13 +53,28 @@ export async function startHaproxy(host: LabHost): Promise<LabProcess> {
     const file = join(directory, 'haproxy.cfg');
     writeFileSync(file, haproxyConfig());
     const started = host.spawn(['haproxy', '-db', '-f', file]);
-    const listeners = 2 * Object.keys(PROXY_PORTS).length;
+    const listeners = 2 * Object.keys(PROXY_PORTS).length + 1;
     await started.until('listens', () => listeningPorts(host).length === listeners);
     return started;
   } finally {
     // It reads its configuration once.
     rmSync(directory, { recursive: true });
   }
+}
+
+/** Connections that HAProxy has taken since it began, by listener. */
+export async function haproxySessions(host: LabHost): Promise<Record<Frontend, number>> {
+  const text = await host.request('127.0.0.1', STATISTICS_PORT, '/;csv');
+  const [head = '', ...lines] = text.trim().split('\n');
+  const names = head.replace('# ', '').split(',');
+  const [name, kind, total] = ['pxname', 'svname', 'stot'].map((column) => names.indexOf(column)) as [
+    number,
+    number,
+    number,
+  ];
+  const frontends = lines.map((line) => line.split(',')).filter((fields) => fields[kind] === 'FRONTEND');
+  const counts = frontends.map((fields) => [fields[name], Number(fields[total])] as const);
+  return Object.fromEntries(counts.filter(([each]) => each !== 'statistics')) as Record<Frontend, number>;
 }
 
 /** One line that the proxy of `ambient-redirect` prints. */

@@ -13,6 +13,12 @@ export const POD_CIDR = { ipv4: '10.244.7.0/24', ipv6: 'fd00:7::/64' } as const;
 /** Index of `eth0` in every namespace but the node's: the same number in several namespaces, as on any real node. */
 const ETH0 = 2;
 
+/** Global address that the bridge has, where there is one: with it the node is next door to its pods by IPv6, too. */
+export const BRIDGE_IPV6 = 'fd00:7::1';
+
+/** Index of the bridge. */
+const BRIDGE = 20;
+
 // prettier-ignore
 const MEMBERS = {
   client:   { ipv4: '10.244.7.5', ipv6: 'fd00:7::5', hostInterface: 'v-client',   hostIndex: 11 },
@@ -26,6 +32,11 @@ const PODS = ['client', 'server', 'proxy', 'outsider'] as const;
 
 /** Options of {@link createLab}. */
 export interface LabOptions {
+  /**
+   * How pods are joined: each by a route of its own (the default), as the plugin `ptp` does it, or all by a bridge named `cni0`, on which they
+   * reach each other without the node's routing.
+   */
+  readonly cni?: 'routed' | 'bridge';
   /** Reverse path filter of the node: 0 off (the default), 1 strict. */
   readonly rpFilter?: 0 | 1;
 }
@@ -59,28 +70,42 @@ function settings(host: LabHost, { rpFilter = 0 }: LabOptions): void {
   }
 }
 
-/** What goes on inside a pod, as kind's ptp plugin lays it: everything by way of the gateway. */
-function podSide({ ipv4, ipv6 }: LabHost): Request[] {
+/** What goes on inside a pod: as kind's ptp plugin lays it, everything by way of the gateway; on a bridge the other pods are next door. */
+function podSide({ ipv4, ipv6 }: LabHost, { cni = 'routed' }: LabOptions): Request[] {
+  const routed = cni === 'routed';
   return [
     setLink('lo', { up: true }),
     setLink('eth0', { up: true }),
-    addAddress({ device: ETH0, address: `${ipv4}/24`, flags: IFA_F.NOPREFIXROUTE }),
-    addAddress({ device: ETH0, address: `${ipv6}/64`, flags: IFA_F.NOPREFIXROUTE | IFA_F.NODAD }),
-    addRoute({ destination: GATEWAY.ipv4, device: ETH0, scope: 'link', preferredSource: ipv4 }),
-    addRoute({ destination: POD_CIDR.ipv4, gateway: GATEWAY.ipv4, device: ETH0, preferredSource: ipv4 }),
+    addAddress({ device: ETH0, address: `${ipv4}/24`, flags: routed ? IFA_F.NOPREFIXROUTE : 0 }),
+    addAddress({ device: ETH0, address: `${ipv6}/64`, flags: IFA_F.NODAD | (routed ? IFA_F.NOPREFIXROUTE : 0) }),
+    ...(routed
+      ? [
+          addRoute({ destination: GATEWAY.ipv4, device: ETH0, scope: 'link', preferredSource: ipv4 }),
+          addRoute({ destination: POD_CIDR.ipv4, gateway: GATEWAY.ipv4, device: ETH0, preferredSource: ipv4 }),
+        ]
+      : []),
     addRoute({ destination: 'default', gateway: GATEWAY.ipv4, device: ETH0 }),
     addRoute({ destination: 'default', gateway: GATEWAY.ipv6, device: ETH0 }),
   ];
 }
 
-/** What goes on at the node's end of a pod's pair. */
-function nodeSide({ ipv4, ipv6, hostIndex: device }: LabHost): Request[] {
-  return [
+/** What goes on at the node's end of each pod's pair. */
+function nodeSide(pods: readonly LabHost[], { cni = 'routed' }: LabOptions): Request[] {
+  if (cni === 'bridge') {
+    return [
+      addLink({ kind: 'bridge', name: 'cni0', index: BRIDGE, up: true }),
+      ...pods.map(({ hostIndex }) => setLink(hostIndex, { master: BRIDGE })),
+      addAddress({ device: BRIDGE, address: `${GATEWAY.ipv4}/24` }),
+      addAddress({ device: BRIDGE, address: `${GATEWAY.ipv6}/64`, scope: 'link', flags: IFA_F.NODAD }),
+      addAddress({ device: BRIDGE, address: `${BRIDGE_IPV6}/64`, flags: IFA_F.NODAD }),
+    ];
+  }
+  return pods.flatMap(({ ipv4, ipv6, hostIndex: device }) => [
     addAddress({ device, address: GATEWAY.ipv4, scope: 'global' }),
     addAddress({ device, address: `${GATEWAY.ipv6}/64`, scope: 'link', flags: IFA_F.NODAD }),
     addRoute({ destination: ipv4, device, scope: 'link' }),
     addRoute({ destination: ipv6, device }),
-  ];
+  ]);
 }
 
 /**
@@ -126,7 +151,7 @@ export async function createLab(sys: Sys, options: LabOptions = {}): Promise<Lab
         }),
       ),
     ]);
-    for (const pod of pods) await pod.socket.batch(podSide(pod));
+    for (const pod of pods) await pod.socket.batch(podSide(pod, options));
     await outside.socket.batch([
       setLink('lo', { up: true }),
       setLink('eth0', { up: true }),
@@ -136,7 +161,7 @@ export async function createLab(sys: Sys, options: LabOptions = {}): Promise<Lab
       addRoute({ destination: POD_CIDR.ipv6, gateway: node.ipv6 }),
     ]);
     await node.socket.batch([
-      ...pods.flatMap(nodeSide),
+      ...nodeSide(pods, options),
       addAddress({ device: outside.hostIndex, address: `${node.ipv4}/24` }),
       addAddress({ device: outside.hostIndex, address: `${node.ipv6}/64`, flags: IFA_F.NODAD }),
       addRoute({ destination: 'default', gateway: outside.ipv4 }),

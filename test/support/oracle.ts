@@ -1,4 +1,16 @@
-import { array, bytes, callLocal, exit, ldMapValue, mov64, u32, u64, type Instruction, type Program } from 'bpf-asm';
+import {
+  array,
+  bytes,
+  callLocal,
+  exit,
+  ldMapValue,
+  mov64,
+  u32,
+  u64,
+  type FunctionSymbol,
+  type Instruction,
+  type Program,
+} from 'bpf-asm';
 import { createMap, isNetlinkTcError, loadProgram, testRun, type Sys } from 'netlink-tc';
 
 /** What a program left: its whole result, and its memory. */
@@ -15,9 +27,11 @@ export interface Oracle {
   /**
    * Runs instructions in the kernel: `r1` leads to a copy of `memory` and `r2` is its length, where it is not empty.
    *
+   * Callbacks need `functions`, with the names of all functions.
+   *
    * The result of a test run has 32 bits only. So the instructions are made a function, whose 64 bits the caller puts into a map.
    */
-  run(instructions: readonly Instruction[], memory?: Uint8Array): KernelOutcome;
+  run(instructions: readonly Instruction[], memory?: Uint8Array, functions?: readonly FunctionSymbol[]): KernelOutcome;
   close(): void;
 }
 
@@ -33,7 +47,7 @@ export function createOracle(sys: Sys): Oracle {
     value: u64,
   });
   return {
-    run(instructions, memory = new Uint8Array(0)): KernelOutcome {
+    run(instructions, memory = new Uint8Array(0), functions = []): KernelOutcome {
       const size = memory.length;
       const room = {
         name: 'memory',
@@ -47,25 +61,28 @@ export function createOracle(sys: Sys): Oracle {
       if (size > 0) data.raw.value.set(memory);
       if (size > 0) data.raw.update(0n);
       const store: Instruction = { kind: 'store', type: 'u64', dst: 'r1', offset: 0, src: 'r0' };
+      const caller: Instruction[] = [
+        ...(size > 0 ? [ldMapValue('r1', 'memory'), mov64('r2', size)] : []),
+        // To the instruction after the four that follow, of five slots.
+        callLocal(5),
+        ldMapValue('r1', 'result'),
+        store,
+        mov64('r0', 0),
+        exit(),
+      ];
       const program: Program = {
         name: 'oracle',
         type: 'sched_cls',
         licence: 'GPL',
-        instructions: [
-          ...(size > 0 ? [ldMapValue('r1', 'memory'), mov64('r2', size)] : []),
-          // To the instruction after the four that follow, of five slots.
-          callLocal(5),
-          ldMapValue('r1', 'result'),
-          store,
-          mov64('r0', 0),
-          exit(),
-          ...instructions,
+        instructions: [...caller, ...instructions],
+        functions: [
+          { name: 'oracle', index: 0 },
+          ...functions.map(({ name, index }) => ({ name, index: caller.length + index })),
         ],
-        functions: [{ name: 'oracle', index: 0 }],
         maps: [],
       };
       try {
-        using loaded = loadProgram(sys, program, { maps: { memory: data, result }, btf: false });
+        using loaded = loadProgram(sys, program, { maps: { memory: data, result }, btf: functions.length > 0 });
         testRun(sys, loaded);
       } catch (error) {
         if (isNetlinkTcError(error, 'ERR_VERIFIER')) return { refused: error.verifier?.summary ?? error.message };

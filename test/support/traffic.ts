@@ -1,0 +1,190 @@
+/** What tests do over connections: send much and compare, connect often, find out how an attempt ends. */
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Endpoint } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
+import type { LabHost } from './lab-host.ts';
+
+const BLOCK = 1 << 20;
+const PAGE = 4096;
+
+/** How many bytes came or went, and their SHA-256. */
+export interface Digest {
+  readonly length: number;
+  readonly sha256: string;
+}
+
+/** Fails when a promise takes longer than that. */
+export async function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  const late = sleep(milliseconds, undefined, { signal: abort.signal }).then(() => {
+    throw new Error(`${what}: not after ${milliseconds} ms`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    abort.abort();
+    // Its rejection is of no interest once it was aborted.
+    late.catch(() => undefined);
+  }
+}
+
+/** Waits until a condition holds, at most two seconds. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 2_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`never: ${what}`);
+    await sleep(5);
+  }
+}
+
+/** Sends bytes that are alike nowhere, and finishes. */
+export async function sendAll(socket: Socket, length: number): Promise<Digest> {
+  const hash = createHash('sha256');
+  const random = randomBytes(BLOCK);
+  for (let sent = 0; sent < length; sent += BLOCK) {
+    // Its own copy: the socket may hold it for a while. Each page tells where it belongs, or pages could change places unseen.
+    const block = Buffer.from(random.subarray(0, Math.min(BLOCK, length - sent)));
+    for (let at = 0; at + 8 <= block.length; at += PAGE) block.writeDoubleLE(sent + at, at);
+    hash.update(block);
+    if (!socket.write(block)) await once(socket, 'drain');
+  }
+  socket.end();
+  return { length, sha256: hash.digest('hex') };
+}
+
+/** Reads until the other side has finished. */
+export async function receiveAll(socket: Socket): Promise<Digest> {
+  const hash = createHash('sha256');
+  let length = 0;
+  socket.on('data', (part: Uint8Array) => {
+    hash.update(part);
+    length += part.length;
+  });
+  await once(socket, 'end');
+  return { length, sha256: hash.digest('hex') };
+}
+
+/** Reads text until the other side has finished. Not by `for await`, which closes the socket then. */
+export async function receiveText(socket: Socket): Promise<string> {
+  let text = '';
+  socket.setEncoding('utf8').on('data', (part: string) => (text += part));
+  await once(socket, 'end');
+  return text;
+}
+
+/** Begins a connection whose failure does not end the process when nobody listens for it. */
+export function connectQuietly(from: LabHost, to: Endpoint, own?: Endpoint): Socket {
+  const options = own === undefined ? { to } : { to, from: own };
+  return from.connect({ ...options, allowHalfOpen: true }).on('error', () => undefined);
+}
+
+/** What {@link exchange} sends, each way; 0 for nothing. */
+export interface Amounts {
+  readonly up: number;
+  readonly down: number;
+}
+
+/** A pair of what was sent and what came. */
+export interface Exchanged {
+  readonly sent: readonly Digest[];
+  readonly received: readonly Digest[];
+  readonly milliseconds: number;
+}
+
+/** Sends so many bytes both ways at once over one connection. */
+export async function exchange(
+  from: LabHost,
+  to: LabHost,
+  at: Endpoint,
+  { up, down }: Amounts,
+  timeoutMs = 10_000,
+): Promise<Exchanged> {
+  let accepted: (socket: Socket) => void = () => undefined;
+  const first = new Promise<Socket>((resolve) => (accepted = resolve));
+  await using _server = await to.serveTcp(at.port, (socket) => accepted(socket));
+  const started = performance.now();
+  const client = connectQuietly(from, at);
+  const clientSide = Promise.all([sendAll(client, up), receiveAll(client)]);
+  const serverSide = first.then((socket) => Promise.all([sendAll(socket, down), receiveAll(socket)]));
+  try {
+    const what = `${up} bytes up, ${down} down`;
+    const [[upSent, downReceived], [downSent, upReceived]] = await within(
+      timeoutMs,
+      what,
+      Promise.all([clientSide, serverSide]),
+    );
+    const milliseconds = performance.now() - started;
+    return { sent: [upSent, downSent], received: [upReceived, downReceived], milliseconds };
+  } finally {
+    // What is left of both after a failure.
+    clientSide.catch(() => undefined);
+    serverSide.catch(() => undefined);
+    client.destroy();
+  }
+}
+
+/**
+ * How an attempt to connect ends: the error's code, `closed` or `reset` after it came about and before a byte came, `open` when it was
+ * still there or `timeout` when nothing had come at all after that time.
+ */
+export async function attempt(from: LabHost, to: Endpoint, timeoutMs = 1_500): Promise<string> {
+  const socket = connectQuietly(from, to);
+  let connected = false;
+  try {
+    return await new Promise<string>((resolve) => {
+      const timer = setTimeout(() => resolve(connected ? 'open' : 'timeout'), timeoutMs);
+      const finish = (how: string): void => {
+        clearTimeout(timer);
+        resolve(how);
+      };
+      socket.on('connect', () => (connected = true));
+      socket.on('data', () => finish('data'));
+      socket.on('end', () => finish('closed'));
+      socket.on('error', ({ code }: NodeJS.ErrnoException) => finish(connected ? 'reset' : (code ?? 'error')));
+      socket.resume();
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** How many connections are made, and from how many ports. */
+export interface Churn {
+  readonly connections: number;
+  /** The client's ports, used one after the other, over and over. */
+  readonly ports: number;
+  /** The first of them. */
+  readonly firstPort: number;
+}
+
+/**
+ * Makes connections one after another, each with a question and its answer, over few ports of the client's. The server finishes first: it,
+ * or a proxy before it, holds each in TIME_WAIT when the client comes again from that port.
+ * @returns milliseconds that each took until it was there
+ */
+export async function churn(from: LabHost, own: string, to: LabHost, at: Endpoint, spec: Churn): Promise<number[]> {
+  await using _server = await to.serveTcp(at.port, (socket) => {
+    socket.once('data', (question: Uint8Array) => socket.end(question));
+  });
+  const times: number[] = [];
+  for (let i = 0; i < spec.connections; i += 1) {
+    const started = performance.now();
+    const socket = connectQuietly(from, at, { address: own, port: spec.firstPort + (i % spec.ports) });
+    const connected = once(socket, 'connect').then(() => performance.now() - started);
+    const question = String(i);
+    socket.write(question);
+    const answer = await within(3_000, `connection ${i}`, receiveText(socket));
+    if (answer !== question) throw new Error(`connection ${i} was told ${answer}`);
+    times.push(await connected);
+    socket.end();
+    await once(socket, 'close');
+  }
+  return times;
+}
+
+/** The value in the middle. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+}
