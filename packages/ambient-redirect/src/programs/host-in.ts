@@ -1,0 +1,80 @@
+import {
+  ETH_P_IP,
+  ETH_P_IPV6,
+  Ethernet,
+  IPPROTO_TCP,
+  IPv4,
+  IPv6,
+  mappedIpv6,
+  match,
+  not,
+  Ports,
+  schedCls,
+  when,
+  type BytesValue,
+  type Ended,
+  type Ip,
+  type Program,
+  type Value,
+} from 'bpf-asm';
+import { counterIndex, counters, direct, POD_FLAG } from '../maps.ts';
+import type { HostInFacts } from './facts.ts';
+import { findPod } from './find-pod.ts';
+import { LICENCE } from './tools.ts';
+
+/** `PACKET_HOST`: for this very machine. */
+const PACKET_HOST = 0;
+
+/**
+ * `ztunnel_host_in`: what the proxy sends, at the tc ingress hook of the host's end of its interface. What is for a pod goes straight into it; all else
+ * takes the usual way, which is open to that as well, so that nothing depends on this short cut.
+ *
+ * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` when a pod prefix of the node is none
+ */
+export function hostIn({ node, preserving }: HostInFacts): Program {
+  return schedCls('ztunnel_host_in', { licence: LICENCE }, (tools) => {
+    const { skb, next, redirectPeer, lookup, count, helpers } = tools;
+    when(skb.vlanPresent.ne(0), next);
+    return match(
+      skb.parse(Ethernet, next).type,
+      {
+        [ETH_P_IP]: () => deliver('ipv4', skb.parse(IPv4, next)),
+        [ETH_P_IPV6]: () => deliver('ipv6', skb.parse(IPv6, next)),
+      },
+      next,
+    );
+
+    function deliver(family: 'ipv4' | 'ipv6', ip: Ip): Ended {
+      const pod = findPod(tools, node, ip.destination);
+      when(not(pod.flags.hasAny(POD_FLAG.deliver)), next);
+      if (preserving) leaveDirect(ip);
+      // Behind a bridge the packet may be addressed to a third party, and a pod's stack drops those.
+      when(skb.pktType.ne(PACKET_HOST), () => {
+        helpers.skbChangeType(PACKET_HOST);
+      });
+      const index = pod.slot.shl(6).or(counterIndex(0, 'inbound', family, 'delivered'));
+      count(counters, index, { packets: 1, bytes: skb.len });
+      return redirectPeer(pod.ifindex);
+    }
+
+    /**
+     * A connection that its pod had before it was enrolled goes on by the node's stack, both ways: connection tracking must see both. Parts of packets
+     * without ports could be of one.
+     */
+    function leaveDirect(ip: Ip): void {
+      const [pod, other] = [mapped(ip.destination), mapped(ip.source)];
+      const { protocol, hasPorts } = ip.transport(next);
+      when(protocol.eq(IPPROTO_TCP), () => {
+        when(not(hasPorts), next);
+        const ports = skb.parse(Ports, next);
+        const flow = { pod, other, podPort: ports.destination, otherPort: ports.source };
+        when(lookup(direct, flow).found, next);
+      });
+    }
+  });
+}
+
+/** An address as keys of maps have it. */
+function mapped(address: Value<'be32'> | BytesValue<'ipv6'>): BytesValue<'ipv6'> {
+  return 'kind' in address ? address : mappedIpv6(address);
+}

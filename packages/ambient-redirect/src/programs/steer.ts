@@ -1,0 +1,100 @@
+import {
+  AF_INET,
+  AF_INET6,
+  all,
+  any,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  match,
+  not,
+  skLookup,
+  u32,
+  when,
+  type Ended,
+  type Program,
+} from 'bpf-asm';
+import { LISTENER, listeners, POD_FLAG, proxyCounters, STEERED } from '../maps.ts';
+import type { SteerFacts } from './facts.ts';
+import { findPod } from './find-pod.ts';
+import { LICENCE } from './tools.ts';
+
+const DNS_PORT = 53;
+
+/** Never captured: whoever talks to one of these addresses means the proxy's own interface. */
+const LINK_LOCAL = 'fe80::/10';
+
+/**
+ * `ztunnel_steer`: new connections that reach the proxy's network namespace. Which of its listeners gets them follows from who calls and the port; one
+ * that is for the proxy itself finds its socket as everywhere. What finds no listener is refused, so that nothing goes past the proxy. Wants Linux 5.17.
+ *
+ * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` when a pod prefix of the node is none
+ */
+export function steer({ node, proxy, hbone, dns, handover }: SteerFacts): Program {
+  return skLookup('ztunnel_steer', { licence: LICENCE }, (tools) => {
+    const { connection, pass, drop, lookup, assign, count, variable } = tools;
+    const { protocol, localPort } = connection;
+    when(connection.ingressIfindex.ne(proxy.ifindex), pass);
+    const isQuery = all(dns, () => all(protocol.eq(IPPROTO_UDP), () => localPort.eq(DNS_PORT)));
+    when(not(any(protocol.eq(IPPROTO_TCP), isQuery)), pass);
+
+    const [caller, callerFlags, family] = [variable(u32, 0), variable(u32, 0), variable(u32, 0)];
+    match(
+      connection.family,
+      {
+        [AF_INET]: () => {
+          when(any(...proxy.addresses.ipv4.map((own) => () => connection.localIp4.eq(own))), pass);
+          const pod = findPod(tools, node, connection.remoteIp4);
+          caller.set(pod.ifindex);
+          callerFlags.set(pod.flags);
+        },
+        [AF_INET6]: () => {
+          when(connection.localIp6.within(LINK_LOCAL), pass);
+          when(any(...proxy.addresses.ipv6.map((own) => () => connection.localIp6.eq(own))), pass);
+          const pod = findPod(tools, node, connection.remoteIp6);
+          caller.set(pod.ifindex);
+          callerFlags.set(pod.flags);
+          family.set(1);
+        },
+      },
+      pass,
+    );
+
+    const [slot, what] = [variable(u32, LISTENER.plaintext), variable(u32, STEERED.plaintext)];
+    const choose = (listener: keyof typeof LISTENER, counted: keyof typeof STEERED): void => {
+      slot.set(LISTENER[listener]);
+      what.set(STEERED[counted]);
+    };
+    when(
+      all(dns, () => protocol.eq(IPPROTO_UDP)),
+      () => {
+        when(caller.get().eq(0), pass);
+        choose('dnsUdp', 'dns');
+      },
+      () => {
+        when(
+          callerFlags.get().hasAny(POD_FLAG.classify),
+          () => {
+            choose('outbound', 'outbound');
+            when(
+              all(dns, () => localPort.eq(DNS_PORT)),
+              () => choose('dnsTcp', 'dns'),
+            );
+          },
+          () => {
+            when(localPort.eq(hbone), () => choose('hbone', 'hbone'));
+          },
+        );
+      },
+    );
+
+    const listener = lookup(listeners, slot.get().add(family.get())).orElse(() => refuse('noListener'));
+    when(assign(listener, { reuseport: !handover }).ne(0), () => refuse('wrongFamily'));
+    count(proxyCounters, what.get(), 1);
+    return pass();
+
+    function refuse(why: keyof typeof STEERED): Ended {
+      count(proxyCounters, STEERED[why], 1);
+      return drop();
+    }
+  });
+}
