@@ -3,9 +3,10 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { describeWith, root, tool } from '../support/needs.ts';
 import { REACH } from './reach.rows.ts';
 import { STREAMS } from './streams.rows.ts';
+import { UNTOUCHED } from './untouched.rows.ts';
 import { createFurnishedLab, registerRows, sceneOf, type Scene } from './scene.ts';
 
-const ROWS = [...REACH, ...STREAMS];
+const ROWS = [...REACH, ...STREAMS, ...UNTOUCHED];
 
 describeWith([root, tool('haproxy')], 'redirection', () => {
   describe.each(['routed', 'bridge'] as const)('control: no mesh, %s', (cni) => {
