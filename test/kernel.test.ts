@@ -2,18 +2,21 @@ import { decode, Vm, type Instruction } from 'bpf-asm';
 import fc from 'fast-check';
 import { createProbes, openSys } from 'netlink-tc';
 import { expect, onTestFinished, test } from 'vitest';
-import { arbitraryProgram, MEMORY } from './support/arbitrary-program.ts';
+import { MEMORY } from './support/arbitrary-instruction.ts';
+import { arbitraryProgram, type Abilities } from './support/arbitrary-program.ts';
 import { describeWith, root } from './support/needs.ts';
 import { createOracle, type Oracle, type Outcome } from './support/oracle.ts';
 import { describeConformance } from './support/vectors.ts';
 
 const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'));
 
-async function oracle(): Promise<{ judge: Oracle; version: 3 | 4 }> {
+async function oracle(): Promise<{ judge: Oracle; abilities: Abilities }> {
   const sys = await openSys();
   const judge = createOracle(sys);
   onTestFinished(() => judge.close());
-  return { judge, version: createProbes(sys).instructionSet(4).answer === 'yes' ? 4 : 3 };
+  const probes = createProbes(sys);
+  const version = probes.instructionSet(4).answer === 'yes' ? 4 : 3;
+  return { judge, abilities: { version, loop: probes.helper('sched_cls', 'loop').answer === 'yes' } };
 }
 
 function interpreted(instructions: readonly Instruction[], memory: Uint8Array): Outcome {
@@ -29,12 +32,38 @@ const isBeyondVerifier = (instruction: Instruction): boolean =>
     typeof instruction.src === 'number' &&
     instruction.src >>> 0 >= instruction.width);
 
+/** An instruction without its operands: `alu add`, `atomic xchg`, `load u8`. */
+function whatItIs(one: Instruction): string {
+  const { kind } = one;
+  if (kind === 'alu' || kind === 'end' || kind === 'atomic' || kind === 'jump') return `${kind} ${one.op}`;
+  if (kind === 'load' || kind === 'store') return `${kind} ${one.type}`;
+  return kind === 'ld_imm64' ? `${kind} ${one.value.type}` : kind;
+}
+
+/** What the random programs are made of, on every kernel and from version 4 of the instruction set. */
+const EVERYWHERE = [
+  'neg',
+  'end le',
+  'end be',
+  'ld_imm64 const',
+  'ja',
+  'call_local',
+  'exit',
+  'atomic xchg',
+  'atomic cmpxchg',
+  ...['add', 'sub', 'mul', 'div', 'or', 'and', 'mod', 'xor', 'mov', 'lsh', 'rsh', 'arsh'].map((op) => `alu ${op}`),
+  ...['u8', 'u16', 'u32', 'u64'].flatMap((type) => [`load ${type}`, `store ${type}`]),
+  ...['eq', 'ne', 'gt', 'ge', 'lt', 'le', 'set', 'sgt', 'sge', 'slt', 'sle'].map((op) => `jump j${op}`),
+  ...['add', 'or', 'and', 'xor'].flatMap((op) => [`atomic ${op}`, `atomic fetch_${op}`]),
+];
+const VERSION_4 = ['alu sdiv', 'alu smod', 'movsx', 'end bswap', 'load s8', 'load s16', 'load s32', 'gotol'];
+
 describeWith([root], 'the kernel agrees with the interpreter', () => {
   describeConformance('about the conformance suite', (cases) => {
     test('in result and memory of every positive case', async () => {
-      const { judge, version } = await oracle();
+      const { judge, abilities } = await oracle();
       const positive = cases.filter(
-        ({ kind, cpu_version: needs }) => kind === 'positive' && Number((needs ?? 'v1').slice(1)) <= version,
+        ({ kind, cpu_version: needs }) => kind === 'positive' && Number((needs ?? 'v1').slice(1)) <= abilities.version,
       );
       expect(positive.length).toBeGreaterThan(100);
       const wrong = positive.flatMap<object>(({ name, insns = '', mem = '', result = '' }) => {
@@ -56,17 +85,23 @@ describeWith([root], 'the kernel agrees with the interpreter', () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 0x7fff_ffff);
   const runs = Number(process.env['RUNS'] ?? 2000);
   test(`about ${runs} random programs (SEED=${seed})`, async () => {
-    const { judge, version } = await oracle();
+    const { judge, abilities } = await oracle();
     const bytes = fc.uint8Array({ minLength: MEMORY, maxLength: MEMORY });
+    const drawn = new Set<string>();
     let refused = 0;
     fc.assert(
-      fc.property(arbitraryProgram(version), bytes, (instructions, memory) => {
-        const outcome = judge.run(instructions, memory);
+      fc.property(arbitraryProgram(abilities), bytes, ({ instructions, functions }, memory) => {
+        for (const one of instructions) drawn.add(whatItIs(one));
+        const outcome = judge.run(instructions, memory, functions);
         if ('refused' in outcome) refused += 1;
         expect(outcome).toEqual(interpreted(instructions, memory));
       }),
       { numRuns: runs, seed },
     );
     expect(refused).toBe(0);
+    const { version, loop } = abilities;
+    expect([...drawn].toSorted()).toEqual(
+      [...EVERYWHERE, ...(version === 4 ? VERSION_4 : []), ...(loop ? ['call', 'ld_imm64 func'] : [])].toSorted(),
+    );
   }, 300_000);
 });

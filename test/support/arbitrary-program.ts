@@ -40,7 +40,7 @@ type Step =
   | {
       readonly kind: 'if';
       readonly test: (target: string) => Item;
-      readonly then: readonly Instruction[];
+      readonly body: readonly Instruction[];
       readonly otherwise: readonly Instruction[];
       readonly isFar: boolean;
     }
@@ -62,7 +62,7 @@ function plainStep(version: 3 | 4, bases: readonly Base[]): fc.Arbitrary<Step> {
     width,
     dst: scalar,
     src: fc.oneof(scalar, imm),
-    then: some,
+    body: some,
     otherwise: fc.oneof(fc.constant([]), some),
     isFar: version === 4 ? fc.boolean() : fc.constant(false),
   });
@@ -70,10 +70,10 @@ function plainStep(version: 3 | 4, bases: readonly Base[]): fc.Arbitrary<Step> {
     { weight: 4, arbitrary: one.map((instruction): Step => ({ kind: 'one', instruction })) },
     {
       weight: 1,
-      arbitrary: choice.map(({ then, otherwise, isFar, ...fields }): Step => ({
+      arbitrary: choice.map(({ body, otherwise, isFar, ...fields }): Step => ({
         kind: 'if',
         test: (target) => ({ kind: 'jump', ...fields, target }),
-        then,
+        body,
         otherwise,
         isFar,
       })),
@@ -91,7 +91,7 @@ function place(name: string, steps: readonly Step[], fill: (registers: readonly 
       case 'if':
         return [
           step.test(otherwise),
-          ...step.then,
+          ...step.body,
           ...(step.otherwise.length === 0 ? [] : [step.isFar ? gotol(after) : ja(after)]),
           label(otherwise),
           ...step.otherwise,
@@ -125,7 +125,8 @@ export function arbitraryProgram({ version, loop }: Abilities): fc.Arbitrary<Dra
   const everywhere = ['r6', 'r8', 'r10'] as const;
   const calls = fc.oneof(
     fc.constant<Step>({ kind: 'call' }),
-    ...(loop ? [fc.nat({ max: 5 }).map((rounds): Step => ({ kind: 'loop', rounds }))] : []),
+    // Of no round, the callback is dead code: Linux 6.18 cuts it out, and then misses it ("verifier bug: No program to jit").
+    ...(loop ? [fc.integer({ min: 1, max: 5 }).map((rounds): Step => ({ kind: 'loop', rounds }))] : []),
   );
   const parts = {
     steps: fc.array(

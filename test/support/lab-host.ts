@@ -1,9 +1,9 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, get, type Server as HttpServer } from 'node:http';
-import { createServer as createTcpServer, type Socket } from 'node:net';
+import { createServer as createTcpServer, Socket } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createAnonymousNetns, familyOf, NetlinkSocket, type Netns, type Sys } from 'netlink-tc';
-import { openSocket } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
+import { createAnonymousNetns, familyOf, NetlinkSocket, systemError, type Netns, type Sys } from 'netlink-tc';
+import { openSocket, type Endpoint } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
 import { connectTcp, listenTcp, type ConnectOptions } from '../../packages/ambient-redirect/src/proxy/tcp.ts';
 import { LabProcess } from './lab-process.ts';
 
@@ -92,6 +92,18 @@ export class LabHost {
   /** Begins a TCP connection from the namespace. */
   connect(options: ConnectOptions): Socket {
     return connectTcp(this.#sys, this.netns, options);
+  }
+
+  /** Begins a TCP connection whose packets have IPv4 options or an IPv6 header of destination options, that mean nothing. */
+  connectWithOptions(to: Endpoint): Socket {
+    const ipv4 = familyOf(to.address) === 'ipv4';
+    const fd = openSocket(this.#sys, this.netns, { protocol: 'tcp', family: familyOf(to.address) });
+    // IP_OPTIONS: three no-operations and the end of the list (RFC 791). IPV6_DSTOPTS: a header of 8 bytes that pads (RFC 8200).
+    const [level, option, value] = ipv4 ? [0, 4, [1, 1, 1, 0]] : [41, 59, [0, 0, 1, 4, 0, 0, 0, 0]];
+    const result = this.#sys.call('setsockopt', fd.number, level, option, Uint8Array.from(value), value.length);
+    if (result < 0) throw systemError(result, 'setsockopt', `cannot set options of ${this.name}`);
+    const socket = new Socket({ fd: fd.release(), readable: true, writable: true, allowHalfOpen: true });
+    return socket.connect({ host: to.address, port: to.port });
   }
 
   /** Serves HTTP on a port, both families: each answer is a {@link Seen} as JSON. */

@@ -86,6 +86,16 @@ export interface Amounts {
   readonly down: number;
 }
 
+/** Options of {@link exchange}. */
+export interface ExchangeOptions {
+  /** The client's own address; the kernel chooses if left out. */
+  readonly own?: string;
+  /** How long it may take, 10 s if left out. */
+  readonly timeoutMs?: number;
+  /** Whether its packets have options, as `LabHost.connectWithOptions` has it. */
+  readonly withOptions?: boolean;
+}
+
 /** A pair of what was sent and what came. */
 export interface Exchanged {
   readonly sent: readonly Digest[];
@@ -99,13 +109,15 @@ export async function exchange(
   to: LabHost,
   at: Endpoint,
   { up, down }: Amounts,
-  timeoutMs = 10_000,
+  { own, timeoutMs = 10_000, withOptions = false }: ExchangeOptions = {},
 ): Promise<Exchanged> {
   let accepted: (socket: Socket) => void = () => undefined;
   const first = new Promise<Socket>((resolve) => (accepted = resolve));
   await using _server = await to.serveTcp(at.port, (socket) => accepted(socket));
   const started = performance.now();
-  const client = connectQuietly(from, at);
+  const client = withOptions
+    ? from.connectWithOptions(at).on('error', () => undefined)
+    : connectQuietly(from, at, own === undefined ? undefined : { address: own, port: 0 });
   const clientSide = Promise.all([sendAll(client, up), receiveAll(client)]);
   const serverSide = first.then((socket) => Promise.all([sendAll(socket, down), receiveAll(socket)]));
   try {
