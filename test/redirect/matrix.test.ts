@@ -4,9 +4,11 @@ import { describeWith, root, tool } from '../support/needs.ts';
 import { REACH } from './reach.rows.ts';
 import { STREAMS } from './streams.rows.ts';
 import { UNTOUCHED } from './untouched.rows.ts';
+import { PATHS } from './path.rows.ts';
+import { GUARDS } from './guard.rows.ts';
 import { createFurnishedLab, registerRows, sceneOf, type Scene } from './scene.ts';
 
-const ROWS = [...REACH, ...STREAMS, ...UNTOUCHED];
+const ROWS = [...REACH, ...STREAMS, ...UNTOUCHED, ...PATHS, ...GUARDS];
 
 describeWith([root, tool('haproxy')], 'redirection', () => {
   describe.each(['routed', 'bridge'] as const)('control: no mesh, %s', (cni) => {
