@@ -1,0 +1,172 @@
+import { IPPROTO_ICMP, IPPROTO_UDP, Vm } from 'bpf-asm';
+import { openSys, type Sys } from 'netlink-tc';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { describeWith, root } from '../../../../test/support/needs.ts';
+import { frame, ipv4, ipv6 } from '../../../bpf-asm/test/packets.ts';
+import { ENROLLED, mapsOf, putPod } from '../../test/pods.ts';
+import { inInterpreter, inKernel, type Runner } from '../../test/runners.ts';
+import { counterIndex, direct, DirectFlow, Flow, POD_FLAG } from '../maps.ts';
+import type { HostInFacts } from './facts.ts';
+import { hostIn } from './host-in.ts';
+
+const NEXT = -1;
+const REDIRECT = 7;
+
+const none = { ipv4: [], ipv6: [] };
+const podCidrs = { ipv4: '10.244.1.0/24', ipv6: 'fd00:1::/112' };
+const node = { podCidrs, host: none, bypass: none };
+
+const PODS = {
+  '10.244.1.5': { ifindex: 11, slot: 1, flags: ENROLLED },
+  'fd00:1::5': { ifindex: 11, slot: 1, flags: ENROLLED },
+  '192.168.9.9': { ifindex: 12, slot: 2, flags: POD_FLAG.deliver },
+  'fd00:9::9': { ifindex: 12, slot: 2, flags: POD_FLAG.deliver },
+  '10.244.1.6': { ifindex: 13, slot: 3, flags: POD_FLAG.classify },
+} as const;
+
+/** The connections that go on past the proxy. */
+const DIRECT = [
+  { pod: '::ffff:10.244.1.5', other: '::ffff:10.96.0.1', podPort: 80, otherPort: 40000 },
+  { pod: 'fd00:1::5', other: 'fd00:2::1', podPort: 80, otherPort: 40000 },
+];
+
+const from4 = { source: '10.96.0.1', sourcePort: 40000, destinationPort: 80 };
+const from6 = { ...from4, source: 'fd00:2::1' };
+const to4 = (destination: string, facts = {}): Uint8Array => ipv4({ ...from4, destination, ...facts });
+const to6 = (destination: string, facts = {}): Uint8Array => ipv6({ ...from6, destination, ...facts });
+const HOP_BY_HOP: readonly (readonly [number, readonly number[]])[] = [[0, [0, 0, 1, 4, 0, 0, 0, 0]]];
+const FRAGMENT_TAIL: readonly (readonly [number, readonly number[]])[] = [[44, [0, 0, 1, 0, 0, 0, 0, 1]]];
+const FRAGMENT_HEAD: readonly (readonly [number, readonly number[]])[] = [[44, [0, 0, 0, 1, 0, 0, 0, 1]]];
+
+/** Packets, and whether they go straight into their pod: always, or only while no connection runs past the proxy. */
+const ROWS: readonly (readonly [what: string, packet: Uint8Array, full: boolean, preserving: boolean])[] = [
+  ['IPv4 to a pod in the array', to4('10.244.1.5', { sourcePort: 1 }), true, true],
+  ['IPv6 to a pod in the array', to6('fd00:1::5', { sourcePort: 1 }), true, true],
+  ['IPv4 to a pod in the hash table, which drains', to4('192.168.9.9'), true, true],
+  ['IPv6 to a pod in the hash table, which drains', to6('fd00:9::9'), true, true],
+  ['a pod that nothing is to be delivered to', to4('10.244.1.6'), false, false],
+  ['an address of the prefix that is no pod', to4('10.244.1.7'), false, false],
+  ['an address of elsewhere', to4('10.96.0.1'), false, false],
+  ['an IPv6 address of the prefix that is no pod', to6('fd00:1::7'), false, false],
+  ['an IPv6 address of elsewhere', to6('fd00:8::5'), false, false],
+  ['with options', to4('10.244.1.5', { sourcePort: 1, options: 40 }), true, true],
+  ['with an extension header', to6('fd00:1::5', { sourcePort: 1, extensions: HOP_BY_HOP }), true, true],
+  ['UDP', to4('10.244.1.5', { protocol: IPPROTO_UDP }), true, true],
+  ['UDP over IPv6', to6('fd00:1::5', { protocol: IPPROTO_UDP }), true, true],
+  ['ICMP', to4('10.244.1.5', { protocol: IPPROTO_ICMP }), true, true],
+  ['ARP', frame(0x0806, new Uint8Array(28)), false, false],
+  ['of a connection past the proxy', to4('10.244.1.5'), true, false],
+  ['of a connection past the proxy, with options', to4('10.244.1.5', { options: 8 }), true, false],
+  ['of an IPv6 connection past the proxy', to6('fd00:1::5'), true, false],
+  ['of one, behind an extension header', to6('fd00:1::5', { extensions: HOP_BY_HOP }), true, false],
+  ['of one, the first fragment', to4('10.244.1.5', { fragment: 0x2000 }), true, false],
+  ['of one, the first IPv6 fragment', to6('fd00:1::5', { extensions: FRAGMENT_HEAD }), true, false],
+  ['of one, seen from its other end', to4('10.244.1.5', { sourcePort: 80, destinationPort: 40000 }), true, true],
+  ['a later fragment, without ports', to4('10.244.1.5', { sourcePort: 1, fragment: 8 }), true, false],
+  ['a later IPv6 fragment', to6('fd00:1::5', { sourcePort: 1, extensions: FRAGMENT_TAIL }), true, false],
+  ['a later fragment of UDP', to4('10.244.1.5', { protocol: IPPROTO_UDP, fragment: 8 }), true, true],
+]; // prettier-ignore
+
+function prepare(runner: Runner, { preserving }: HostInFacts): Runner {
+  for (const [address, entry] of Object.entries(PODS)) putPod((name) => runner.map(name), podCidrs, address, entry);
+  if (preserving) {
+    const map = runner.map(direct.definition.name);
+    for (const flow of DIRECT) map.set(Flow.encode(flow), new Uint8Array(DirectFlow.size));
+  }
+  return runner;
+}
+
+/** What is counted of pod 1, and of the slot that is no pod. */
+function delivered(runner: Runner): readonly unknown[] {
+  return [0, 1].flatMap((slot) =>
+    (['ipv4', 'ipv6'] as const).map((family) => runner.counted(counterIndex(slot, 'inbound', family, 'delivered'))),
+  );
+}
+
+function checkRows(make: (facts: HostInFacts) => Runner): void {
+  for (const preserving of [false, true]) {
+    const facts = { node, preserving };
+    using runner = prepare(make(facts), facts);
+    for (const [what, packet, full, preserved] of ROWS) {
+      const outcome = runner.run(packet);
+      const expected = (preserving ? preserved : full) ? REDIRECT : NEXT;
+      expect([what, preserving, outcome.verdict]).toEqual([what, preserving, expected]);
+      expect([what, outcome.packet]).toEqual([what, packet]);
+    }
+    const ofPod1 = (isIpv6: boolean): { packets: number; bytes: number } => {
+      const rows = ROWS.filter(([what, , full, preserved]) => {
+        return (preserving ? preserved : full) && !what.includes('hash table') && isIpv6 === IS_IPV6.has(what);
+      });
+      return { packets: rows.length, bytes: rows.reduce((sum, [, packet]) => sum + packet.length, 0) };
+    };
+    const zero = { packets: 0, bytes: 0 };
+    expect(delivered(runner)).toEqual([zero, zero, ofPod1(false), ofPod1(true)]);
+  }
+}
+
+const IS_IPV6 = new Set(ROWS.filter(([, packet]) => packet[12] === 0x86).map(([what]) => what));
+
+/** The bytes that a packet must have to be told: its header, and where ports count, those too. */
+const HEADERS = { ipv4: 14 + 20, ipv6: 14 + 40 };
+
+describe('ztunnel_host_in in the interpreter', () => {
+  test('delivers what is for a pod, and leaves the rest alone', () =>
+    checkRows((facts) => inInterpreter(hostIn(facts))));
+
+  test.each([false, true])('leaves alone what is too short to tell; preserving: %s', (preserving) => {
+    const facts = { node, preserving };
+    using runner = prepare(inInterpreter(hostIn(facts)), facts);
+    for (const [packet, headers] of [
+      [to4('10.244.1.5', { sourcePort: 1 }), HEADERS.ipv4],
+      [to4('10.244.1.5', { sourcePort: 1, options: 12 }), HEADERS.ipv4 + (preserving ? 12 : 0)],
+      [to6('fd00:1::5', { sourcePort: 1 }), HEADERS.ipv6],
+      [to6('fd00:1::5', { sourcePort: 1, extensions: HOP_BY_HOP }), HEADERS.ipv6 + (preserving ? 8 : 0)],
+    ] as const) {
+      const enough = headers + (preserving ? 4 : 0);
+      for (let length = 0; length <= packet.length; length++) {
+        const { verdict } = runner.run(packet.subarray(0, length));
+        expect([length, verdict]).toEqual([length, length < enough ? NEXT : REDIRECT]);
+      }
+    }
+  });
+
+  test('leaves what carries a VLAN tag alone, in the packet and beside it', () => {
+    const vm = new Vm(hostIn({ node, preserving: false }));
+    putPod(mapsOf(vm), podCidrs, '10.244.1.5', PODS['10.244.1.5']);
+    const packet = to4('10.244.1.5');
+    expect(vm.run({ packet }).redirect).toMatchObject({ ifindex: 11 });
+    expect(vm.run({ packet, context: { vlan_present: 1, vlan_tci: 0 } }).verdict).toBe(NEXT);
+    expect(vm.run({ packet: to4('10.244.1.5', { vlan: 7 }) }).verdict).toBe(NEXT);
+  });
+
+  test('makes packets for a third party, as a bridge has them, packets for the pod', () => {
+    const vm = new Vm(hostIn({ node, preserving: false }));
+    putPod(mapsOf(vm), podCidrs, '10.244.1.5', PODS['10.244.1.5']);
+    for (const type of [0, 3]) {
+      const { context, verdict } = vm.run({ packet: to4('10.244.1.5'), context: { pkt_type: type } });
+      expect([verdict, context?.['pkt_type']]).toEqual([REDIRECT, 0]);
+    }
+    const other = vm.run({ packet: to4('10.96.0.1'), context: { pkt_type: 3 } });
+    expect([other.verdict, other.context?.['pkt_type']]).toEqual([NEXT, 3]);
+  });
+});
+
+describeWith([root], 'ztunnel_host_in in the kernel', () => {
+  let sys: Sys;
+  beforeAll(async () => {
+    sys = await openSys();
+  });
+
+  test('does the same', () => checkRows((facts) => inKernel(sys, hostIn(facts))));
+
+  test.each([
+    ['no prefix', {}],
+    ['IPv4 alone', { ipv4: '10.0.0.0/32' }],
+    ['IPv6 alone', { ipv6: 'fd00::/128' }],
+  ])('is taken with %s of the node', (_what, prefixes) => {
+    for (const preserving of [false, true]) {
+      using runner = inKernel(sys, hostIn({ node: { ...node, podCidrs: prefixes }, preserving }));
+      expect(runner.run(to4('10.244.1.5')).verdict).toBe(NEXT);
+    }
+  });
+});
