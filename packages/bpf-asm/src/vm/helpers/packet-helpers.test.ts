@@ -37,6 +37,19 @@ describe('the packet', () => {
     expect(signed(run([...pull(65).slice(0, 3), exit()], { packet }))).toBe(-ERRNO.ENOMEM);
   });
 
+  it.each([
+    [3, 0, 0, 0],
+    [0, 3, 0, 3],
+    [0, 4, -ERRNO.EINVAL, 0],
+    [4, 0, -ERRNO.EINVAL, 4],
+  ])('of type %i becomes one of type %i: %i', (before, wanted, result, after) => {
+    const changed = run([mov64('r2', wanted), helper('skb_change_type'), exit()], {
+      packet,
+      context: { pkt_type: before },
+    });
+    expect([signed(changed), changed.context?.['pkt_type']]).toEqual([result, after]);
+  });
+
   it.each<[string, Item[]]>([
     ['skb_pull_data', [mov64('r1', 'r6'), mov64('r2', 0), helper('skb_pull_data')]],
     [

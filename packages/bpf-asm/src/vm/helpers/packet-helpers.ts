@@ -22,6 +22,9 @@ const IPV6 = 0x80;
 /** Flags of `skb_store_bytes`: `RECOMPUTE_CSUM` and `INVALIDATE_HASH`. */
 const STORE_FLAGS = 3;
 
+/** The last type of a packet that programs may change, and change to. */
+const PACKET_OTHERHOST = 3;
+
 /** Sets the length that the context shows to that of the packet. */
 function showLength(machine: Machine): void {
   const { packet, context } = machine.run;
@@ -152,6 +155,14 @@ const adjustHead: HelperFunction = (machine) => (packetOf(machine).moveHead(mach
 const adjustMeta: HelperFunction = (machine) => (packetOf(machine).moveMeta(machine.s32(2)) ? 0 : -ERRNO.EINVAL);
 const adjustTail: HelperFunction = (machine) => (packetOf(machine).moveTail(machine.s32(2)) ? 0 : -ERRNO.EINVAL);
 
+const changeType: HelperFunction = (machine) => {
+  const context = contextOf(machine);
+  const type = machine.u32(2);
+  if (type > PACKET_OTHERHOST || context.get('pkt_type') > PACKET_OTHERHOST) return -ERRNO.EINVAL;
+  context.set('pkt_type', type);
+  return 0;
+};
+
 const getHash: HelperFunction = (machine) => contextOf(machine).get('hash');
 
 /** Helpers that read and change packets. */
@@ -164,6 +175,7 @@ export const PACKET_HELPERS: HelperTable = {
   csum_diff: checksumDifference,
   skb_change_head: changeHead,
   skb_change_tail: changeTail,
+  skb_change_type: changeType,
   xdp_adjust_head: adjustHead,
   xdp_adjust_meta: adjustMeta,
   xdp_adjust_tail: adjustTail,
