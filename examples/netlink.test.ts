@@ -20,6 +20,40 @@ describeWith([root], 'examples that change namespaces of their own', () => {
     expect(text).toContain('a block ran in the right namespace\nand this thread is back');
   });
 
+  test('a classifier reports lengths and TTLs', () => {
+    expect(run('packet-reports').split('\n').slice(1)).toEqual([
+      'IPv4 packet of 64 bytes, TTL 64',
+      'IPv4 packet of 600 bytes, TTL 7',
+      'IPv4 packet of 1400 bytes, TTL 255',
+      '',
+    ]);
+  });
+
+  test('virtual addresses of a tunnel are shut, for both families', () => {
+    expect(run('vip-drop').split('\n').slice(1)).toEqual([
+      'arrived: 10.96.0.2, fd00:96::2, 10.96.0.3, fd00:96::3',
+      '10.96.0.1 in tunnel 5: 1 dropped',
+      '10.96.0.2 in tunnel 5: 0 dropped',
+      'fd00:96::1 in tunnel 5: 1 dropped',
+      'fd00:96::2 in tunnel 5: 0 dropped',
+      '',
+    ]);
+  });
+
+  test.each(['netns-tour', 'packet-reports', 'vip-drop', 'tc-chain'])(
+    '%s tells an ordinary user to be root',
+    (name) => {
+      const args = ['--conditions=@ambient/source', '--import', 'tsx', `examples/${name}.ts`];
+      const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...user });
+      expect({ status, stdout, stderr }).toEqual({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^run it as root: sudo .*\n$/),
+      });
+    },
+  );
+
   test('the chain of a hook', () => {
     const [okFilter = '', pipeFilter = '', okTcx = '', pipeTcx = ''] = run('tc-chain')
       .split(/^two that .*$/m)

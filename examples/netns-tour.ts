@@ -16,7 +16,9 @@ import {
   openSys,
   setLink,
 } from 'netlink-tc';
+import { needRoot } from './needs-root.ts';
 
+needRoot();
 const sys = await openSys();
 using left = createAnonymousNetns(sys);
 using right = createAnonymousNetns(sys);

@@ -15,6 +15,7 @@ import {
   openSys,
   TC_ACT,
 } from 'netlink-tc';
+import { needRoot } from './needs-root.ts';
 
 /** A classifier that returns one code. */
 function returning(name: string, code: number): Program {
@@ -22,6 +23,7 @@ function returning(name: string, code: number): Program {
   return { name, type: 'sched_cls', licence: 'Apache-2.0', instructions, functions: [{ name, index: 0 }], maps: [] };
 }
 
+needRoot();
 const sys = await openSys();
 using netns = createAnonymousNetns(sys);
 using socket = NetlinkSocket.open(sys, { netns });
