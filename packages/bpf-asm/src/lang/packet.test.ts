@@ -101,6 +101,46 @@ describe('parsing', () => {
     ).toBe(40006);
     expect(reads(port, ipv6({ extensions: [fragment(1)] }))).toBe(2);
   });
+
+  test('says of either version of IP whether it is a part', () => {
+    const part = ({ skb, drop, ret }: Tools): Ended => {
+      const eth = skb.parse(Ethernet, drop);
+      const answer = (ip: Ip): Ended => when(ip.transport(drop).isFragment, () => ret(1), () => ret(0)); // prettier-ignore
+      return match(
+        eth.type,
+        { 0x0800: () => answer(skb.parse(IPv4, drop)), 0x86dd: () => answer(skb.parse(IPv6, drop)) },
+        drop,
+      );
+    };
+    const fragment = (low: number): [number, number[]] => [44, [0, 0, 0, low, 0, 0, 0, 0]];
+    expect([0, 0x4000, 0x2000, 0x2001, 1].map((flags) => reads(part, ipv4({ fragment: flags })))).toEqual([
+      0, 0, 1, 1, 1,
+    ]);
+    // The two bits in between are reserved.
+    expect([0, 6, 1, 9, 8].map((low) => reads(part, ipv6({ extensions: [fragment(low)] })))).toEqual([0, 0, 1, 1, 1]);
+    expect(reads(part, ipv6())).toBe(0);
+  });
+
+  test('a loop may pull headers in and read them anew, if nothing was read before it', () => {
+    const linear = schedCls('pull', options, ({ skb, ret, drop, helpers, repeat }) => {
+      repeat(
+        2,
+        (_round, { again }) => {
+          const short = (): Ended => {
+            helpers.skbPullData(skb.len);
+            return again();
+          };
+          const [, ip] = skb.parse([Ethernet, IPv4], short);
+          return ret(ip.protocol);
+        },
+        { as: 'bounded' },
+      );
+      return drop();
+    });
+    const verdict = (packet: Uint8Array, direct: number): number =>
+      runProgram(linear, { packet, linear: direct }).verdict;
+    expect([verdict(ipv4(), 54), verdict(ipv4(), 20), verdict(ipv4().subarray(0, 33), 14)]).toEqual([6, 6, 2]);
+  });
 });
 
 describe('writing', () => {

@@ -174,6 +174,8 @@ export class Scope {
     const before = this.flow;
     const loop: Loop = { before, firstUse: undefined, usesPacket: false, usesCursor: false };
     this.#loops.push(loop);
+    // Nothing was read of the packet: what the body reads is of its own round.
+    if (before.packet === undefined) this.flow = { ...before, epoch: { ...before.epoch } };
     body();
     this.#loops.pop();
     for (const back of flowsBack()) {

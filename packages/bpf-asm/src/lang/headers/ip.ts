@@ -10,6 +10,8 @@ export interface Transport {
   readonly protocol: Value<'u8'>;
   /** False for the later parts of a fragmented packet, which have no header of that protocol. */
   readonly hasPorts: Condition;
+  /** A part of a packet, not all of it: the first or a later one. */
+  readonly isFragment: Condition;
 }
 
 /** What both versions of IP offer. */

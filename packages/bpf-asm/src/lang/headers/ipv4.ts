@@ -87,6 +87,9 @@ export const IPv4: Header<Ipv4Fields, Ipv4View> = {
           get hasPorts() {
             return not(fields.fragment.hasAny(FRAGMENT_OFFSET));
           },
+          get isFragment() {
+            return isFragment();
+          },
         }),
       },
     };

@@ -9,7 +9,7 @@ import {
   type IntegerLayout,
   type StructLayout,
 } from '../../layout/index.ts';
-import { all, not } from '../condition.ts';
+import { not } from '../condition.ts';
 import { IPPROTO_AH, IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS, IPPROTO_ROUTING } from '../constants.ts';
 import { when } from '../control.ts';
 import type { Ended } from '../ended.ts';
@@ -44,6 +44,12 @@ export type Ipv6View = View<Ipv6Fields> & IpTransport & { readonly version: 6 };
 /** Extension headers that are looked at. RFC 8200 section 4.1 knows of 6 that a packet can sensibly have. */
 const MOST_EXTENSIONS = 6;
 
+/** Their length: a multiple of 4, and less than the verifier lets be added to a pointer into the packet. */
+const WALKED = 0x3ffc;
+
+const MORE_FRAGMENTS = 0x0001;
+const FRAGMENT_OFFSET = 0xfff8;
+
 const layout: StructLayout<Ipv6Fields> = struct(
   'ipv6hdr',
   {
@@ -76,24 +82,23 @@ export const IPv6: Header<Ipv6Fields, Ipv6View> = {
 };
 
 /**
- * Walks the extension headers, with a pointer that moves on by what each says of its length. The verifier follows each round, with more known of the
- * packet each time.
+ * Walks the extension headers, each as long as it says. Their length is kept as a number with fixed bounds, and the pointer made of it anew in each round:
+ * so the verifier finds that the ways through a round come to the same, and does not follow each to the end.
  */
 function walk(fields: View<Ipv6Fields>, packet: PacketCursor, truncated: () => Ended): Transport {
   const place = fields[PLACE];
   const { scope } = place;
   const start = place.offset + layout.size;
-  const b = scope.at();
-  const base = b.variable(place.base);
   const protocol = new Variable(scope, 'u8', fields.nextHeader);
-  const offset = new Variable(scope, 'be16', 0);
+  const fragment = new Variable(scope, 'be16', 0);
+  const walked = new Variable(scope, 'u32', 0);
   repeat(
     scope,
     MOST_EXTENSIONS + 1,
     (_round, { stop }) => {
       const next = protocol.get();
       when(not(next.oneOf(IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH, IPPROTO_DSTOPTS)), stop);
-      const here = b.get(base);
+      const here = scope.at().alu('add', place.base, walked.get().ir);
       packet.check(here, start + Extension.size, truncated);
       const extension = structView(new Place(scope, here, start, place.rules), Extension);
       protocol.set(extension.nextHeader);
@@ -101,7 +106,7 @@ function walk(fields: View<Ipv6Fields>, packet: PacketCursor, truncated: () => E
       when(
         next.eq(IPPROTO_FRAGMENT),
         () => {
-          offset.set(extension.fragment.and(0xfff8));
+          fragment.set(extension.fragment.and(FRAGMENT_OFFSET | MORE_FRAGMENTS));
         },
         () => {
           const words = extension.length.add(1);
@@ -109,17 +114,20 @@ function walk(fields: View<Ipv6Fields>, packet: PacketCursor, truncated: () => E
           when(next.eq(IPPROTO_AH), () => length.set(words.add(1).shl(2)));
         },
       );
-      b.set(base, scope.at().alu('add', here, length.get().ir));
-      when(offset.get().ne(0), stop);
+      walked.set(walked.get().add(length.get()).and(WALKED));
+      when(fragment.get().hasAny(FRAGMENT_OFFSET), stop);
     },
     { as: 'bounded', exhausted: truncated },
   );
-  packet.moveTo(b.get(base), start);
-  const found = offset.get();
+  packet.moveTo(scope.at().alu('add', place.base, walked.get().ir), start);
+  const found = fragment.get();
   return {
     protocol: protocol.get(),
     get hasPorts() {
-      return all(found.eq(0));
+      return not(found.hasAny(FRAGMENT_OFFSET));
+    },
+    get isFragment() {
+      return found.ne(0);
     },
   };
 }
