@@ -47,7 +47,7 @@ export interface InetSocket {
   readonly sendQueue: number;
   /** The timer that runs, if one does. */
   readonly timer: SocketTimer | undefined;
-  /** `SO_MARK`; undefined without `CAP_NET_ADMIN`, and for what has no full socket (`time_wait`, `syn_recv`). */
+  /** `SO_MARK`; undefined without `CAP_NET_ADMIN`. */
   readonly mark: number | undefined;
   /** Whether an IPv6 socket takes no IPv4; undefined for IPv4 and for connections. */
   readonly v6only: boolean | undefined;

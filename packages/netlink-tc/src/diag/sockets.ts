@@ -10,8 +10,7 @@ import type { InetProtocol, InetSocket } from './socket.ts';
 import { stateMask, TCP_STATES, type TcpState } from './state.ts';
 
 const PROTOCOLS: Readonly<Record<InetProtocol, number>> = { tcp: 6, udp: 17 };
-const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
-const { EINVAL, ENOENT, EOPNOTSUPP, ESTALE } = constants.errno;
+const { EINVAL, ENOENT, EOPNOTSUPP } = constants.errno;
 
 function refuse(problem: string, hint: string): NetlinkTcError {
   return new NetlinkTcError('ERR_INVALID_ARGUMENT', problem, { hint });
@@ -24,7 +23,7 @@ function header(
   ports: { readonly localPort?: number; readonly remotePort?: number },
 ): Partial<SocketRequestHeader> & Pick<SocketRequestHeader, 'family' | 'protocol'> {
   if (!Object.hasOwn(PROTOCOLS, protocol)) throw refuse(`'${String(protocol)}' is no protocol`, "give 'tcp' or 'udp'");
-  if (!FAMILIES.includes(family)) throw refuse(`'${String(family)}' is no family`, "give 'ipv4' or 'ipv6'");
+  if (family !== 'ipv4' && family !== 'ipv6') throw refuse(`'${String(family)}' is no family`, "give 'ipv4' or 'ipv6'");
   for (const port of [ports.localPort, ports.remotePort]) {
     if (port !== undefined && (!Number.isInteger(port) || port < 0 || port > 0xffff))
       throw refuse(`${String(port)} is no port`, 'give 1 to 65535, or leave it out for all');
@@ -81,8 +80,8 @@ export type SocketIdentity = Pick<InetSocket, 'protocol' | 'family' | 'local' | 
  * Ends a socket at once, as if its process had: a TCP connection by a reset to the other side, and its process reads
  * `ECONNABORTED`. Give what {@link listSockets} told. Needs `CAP_NET_ADMIN`. Since Linux 4.5 (UDP 4.9), where the kernel is built
  * with `CONFIG_INET_DIAG_DESTROY`.
- * @throws NetlinkTcError from the socket: `ERR_NOT_FOUND` when it is gone, `ERR_STALE` when another has its addresses now,
- * `ERR_UNSUPPORTED` where the kernel cannot, `ERR_PERMISSION`
+ * @throws NetlinkTcError from the socket: `ERR_NOT_FOUND` when it is gone, whether or not another has its addresses now;
+ * `ERR_UNSUPPORTED` where the kernel cannot; `ERR_PERMISSION`
  */
 export function destroySocket(socket: SocketIdentity): Request<void> {
   const { protocol, family, local, remote, device, cookie } = socket;
@@ -108,7 +107,6 @@ export function destroySocket(socket: SocketIdentity): Request<void> {
     },
     hints: {
       [ENOENT]: 'it has ended already',
-      [ESTALE]: 'it has ended already',
       [EOPNOTSUPP]:
         'the kernel needs CONFIG_INET_DIAG_DESTROY; without it, a connection ends when its process closes it',
     },

@@ -43,6 +43,8 @@ export function stateName(number: number): TcpState | number {
  * @throws NetlinkTcError `ERR_INVALID_ARGUMENT` for no state at all, and for names that are none
  */
 export function stateMask(states: readonly TcpState[]): number {
+  const isList: boolean = Array.isArray(states);
+  if (!isList) throw new NetlinkTcError('ERR_INVALID_ARGUMENT', `${String(states)} is no list of states`);
   let mask = 0;
   for (const state of states) {
     if (!Object.hasOwn(STATES, state)) {
