@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+import { hasOrderedHook } from '../bpf/attach.ts';
 import { attachTcx, type Attachable, type BpfLink, type Direction, type Order } from '../bpf/index.ts';
 import { isNetlinkTcError, NetlinkTcError } from '../error.ts';
 import type { NetlinkSocket } from '../netlink/index.ts';
@@ -6,6 +8,8 @@ import type { Sys } from '../sys/index.ts';
 import { addFilter, deleteFilter, ETH_P, getFilter, listFilters, replaceFilter, type Filter } from './filter.ts';
 import { BPF_DIRECT_ACTION, type BpfFilterOptions } from './options.ts';
 import { addQdisc, deleteQdisc, getQdisc } from './qdisc.ts';
+
+const { EINVAL } = constants.errno;
 
 /** Options of {@link attach}. */
 export interface AttachOptions {
@@ -51,7 +55,8 @@ export interface TcAttachment extends Disposable {
  * Attaches a `sched_cls` program to the ingress or egress of a link, beside whatever others have there.
  *
  * By tcx it needs no qdisc. By clsact, a `clsact` qdisc that is there is used; an `ingress` qdisc (as the CNI plugin `bandwidth`
- * makes it) serves the ingress; else one is made. Filters run with direct action.
+ * makes it) serves the ingress; else one is made, and others who want an `ingress` qdisc are refused by the kernel while it is there.
+ * Filters run with direct action.
  * @throws NetlinkTcError `ERR_UNSUPPORTED` where `tcx` is asked for and the kernel has none; `ERR_INCOMPATIBLE` where an `ingress` qdisc
  * stands in the way of an egress filter; `ERR_EXISTS` when priority and handle are taken, or the program is on the tcx hook already
  * @example
@@ -72,10 +77,16 @@ export async function attach(
     try {
       return new TcxAttachment(attachByTcx(sys, program, options));
     } catch (error) {
-      if (mode === 'tcx' || !isNetlinkTcError(error, 'ERR_UNSUPPORTED')) throw error;
+      if (mode === 'tcx' || !mayLackTcx(sys, error)) throw error;
     }
   }
   return attachByFilter(socket, program, options);
+}
+
+/** Whether an error says that the kernel has no tcx, or, where the process may not ask whether it has, could mean it. */
+function mayLackTcx(sys: Sys, error: unknown): boolean {
+  if (isNetlinkTcError(error, 'ERR_UNSUPPORTED')) return true;
+  return isNetlinkTcError(error) && error.errno === EINVAL && hasOrderedHook(sys, 'tcx_ingress') === undefined;
 }
 
 function attachByTcx(sys: Sys, program: Attachable, { device, direction, order, netns }: AttachOptions): BpfLink {
@@ -237,7 +248,7 @@ async function ignoringAbsence<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (isNetlinkTcError(error) && (error.code === 'ERR_NOT_FOUND' || error.errno === 22)) return undefined;
+    if (isNetlinkTcError(error) && (error.code === 'ERR_NOT_FOUND' || error.errno === EINVAL)) return undefined;
     throw error;
   }
 }
