@@ -6,17 +6,17 @@ import { describeWith, root } from '../test/support/needs.ts';
 const EXPECTED = {
   'load-and-run': [
     'EtherType 0x86dd',
-    'refused: invalid access to packet',
-    'written at examples/load-and-run.ts:40',
-    'data_end',
+    'refused: At program exit the register R0 has',
+    'examples/load-and-run.ts:15: return ret(7);',
+    'advice: the program can end without a result, or with one out of the allowed range',
   ],
   counter: ['    0 bytes and more:    300 packets', ' 1536 bytes and more:   4800 packets'],
   'ring-buffer': ['packet of 64 bytes, mark 0', 'packet of 1500 bytes', '0 dropped'],
   'hash-map': [
-    'one: { packets: 1n, bytes: 64n, mark: 7 }',
+    'one: { packets: 3n, bytes: 192n, mark: 7 }',
     'none: undefined',
     'refused: the key is there',
-    'all packets: 498502n',
+    'all packets: 498504n',
     'deleted: 1',
     'taken out: 999',
   ],

@@ -3,6 +3,13 @@ import type { MapDefinition } from '../asm/program.ts';
 import { u32, type AnyLayout, type IntegerLayout } from '../layout/index.ts';
 import { languageError, show } from './language-error.ts';
 
+/** The definition of a map of a type, with its layouts in the type: what a loader makes of it knows its keys and values. */
+export type DefinitionOf<T extends MapType, K extends AnyLayout | undefined, V extends AnyLayout | undefined> = Omit<
+  MapDefinition,
+  'type' | 'key' | 'value'
+> & { readonly type: T } & (K extends AnyLayout ? { readonly key: K } : unknown) &
+  (V extends AnyLayout ? { readonly value: V } : unknown);
+
 /** A map as programs use it: what it is, and the layouts of its keys and values. A pure value, shared by programs. */
 export interface MapHandle<
   T extends MapType = MapType,
@@ -13,7 +20,7 @@ export interface MapHandle<
   readonly key: K;
   readonly value: V;
   /** What the loader and the interpreter make a map of. */
-  readonly definition: MapDefinition;
+  readonly definition: DefinitionOf<T, K, V>;
 }
 
 /** Types of map whose values programs look up by a key. */
@@ -82,7 +89,7 @@ function make<T extends MapType, K extends AnyLayout | undefined, V extends AnyL
       ...(flags === 0 ? {} : { flags }),
       ...(key === undefined ? {} : { key }),
       ...(value === undefined ? {} : { value }),
-    },
+    } as MapDefinition as DefinitionOf<T, K, V>,
   };
 }
 

@@ -111,6 +111,18 @@ describeWith([root], 'programs', () => {
     expect(error.kernelMessage).toContain('processed');
   });
 
+  test('a line whose text nobody gave is read from its file', async () => {
+    const sys = await testSys();
+    const source = { file: import.meta.filename, line: 1, column: 1 };
+    const error = refused(() => loadProgram(sys, programOf([{ ...exit(), source }])));
+    expect(error.message).toContain('program-load.test.ts:1 (import {)');
+    expect(error.kernelMessage).toMatch(/^; import \{/m);
+    const nowhere = { file: '/nonexistent/program.ts', line: 7, column: 1 };
+    expect(refused(() => loadProgram(sys, programOf([{ ...exit(), source: nowhere }]))).message).toContain(
+      'program.ts:7: R0 !read_ok',
+    );
+  });
+
   test('a log of more than the first buffer is read whole', async () => {
     const sys = await testSys();
     const branches = Array.from({ length: 40 }, (_, i) => [

@@ -14,11 +14,12 @@ import { cString, type Fd, type Sys } from '../sys/index.ts';
 import { PROG_LOAD, PROG_LOAD_SIZE } from './attr-table.ts';
 import { Attr } from './attr.ts';
 import { loadBtf } from './btf.ts';
-import { BPF_COMMAND, bpfError } from './command.ts';
+import { BPF_COMMAND, bpfError, type BpfErrorContext } from './command.ts';
 import { createMap } from './map-create.ts';
 import { withMemlock } from './memlock.ts';
 import type { Capability } from './permission.ts';
 import { BpfProgram, type AnyMap } from './program.ts';
+import { withSourceText } from './source-text.ts';
 import { explainVerifier } from './verifier-explain.ts';
 import { summariseLog } from './verifier-log.ts';
 
@@ -98,13 +99,21 @@ function loadFd(sys: Sys, program: Program, maps: ReadonlyMap<string, number>, o
     .u32(PROG_LOAD.prog_flags, options.flags ?? 0)
     .u32(PROG_LOAD.expected_attach_type, expectedAttachType === undefined ? 0 : ATTACH_TYPE[expectedAttachType])
     .name(PROG_LOAD.prog_name, name);
-  const btf = options.btf === false ? undefined : attachBtf(sys, program, attr);
+  const btf: (Fd | undefined)[] = [];
+  const describe = (described: Program): void => {
+    if (options.btf !== false) btf.push(attachBtf(sys, described, attr));
+  };
+  describe(program);
   try {
     const result = load(sys, attr);
     if (result >= 0) return sys.fds.own(result, `program ${name}`);
-    throw failure(sys, program, attr, result, options.log ?? 'on-failure');
+    const policy = options.log ?? 'on-failure';
+    if (policy === 'never') throw refusal(sys, program, result);
+    const quoted = withSourceText(program);
+    describe(quoted);
+    throw failure(sys, quoted, attr, result, policy === 'on-failure' ? LOG_START : policy);
   } finally {
-    btf?.close();
+    for (const fd of btf) fd?.close();
   }
 }
 
@@ -135,35 +144,32 @@ function attachBtf(sys: Sys, program: Program, attr: Attr): Fd | undefined {
   return fd;
 }
 
-/** Loads again for the log, in a buffer that grows to the log's true size, and makes the error of it. */
-function failure(
-  sys: Sys,
-  program: Program,
-  attr: Attr,
-  result: number,
-  policy: 'on-failure' | 'never' | number,
-): NetlinkTcError {
-  const { name, type } = program;
-  const what = `cannot load ${type} program ${name}`;
+/** The error of a program that was not loaded. */
+function refusal(sys: Sys, { name, type }: Program, result: number, context: BpfErrorContext = {}): NetlinkTcError {
   const needs: Capability[] = TRACING.has(type) ? ['CAP_BPF', 'CAP_PERFMON'] : ['CAP_BPF', 'CAP_NET_ADMIN'];
-  if (policy === 'never') return bpfError(sys, result, 'BPF_PROG_LOAD', what, { needs });
-  const { log, errno, truncated } = readLog(sys, attr, typeof policy === 'number' ? policy : LOG_START, result);
+  const words = context.verifier === undefined ? '' : `: the verifier refuses it${whatItSays(context.verifier)}`;
+  return bpfError(sys, result, 'BPF_PROG_LOAD', `cannot load ${type} program ${name}${words}`, { needs, ...context });
+}
+
+function whatItSays({ source, summary }: VerifierReport): string {
+  if (source === undefined) return `: ${summary}`;
+  const { file, line, text } = source;
+  return ` at ${file}:${line}${text === undefined ? '' : ` (${text.trim()})`}: ${summary}`;
+}
+
+/** Loads again for the log, in a buffer that grows to the log's true size, and makes the error of it. */
+function failure(sys: Sys, program: Program, attr: Attr, result: number, size: number): NetlinkTcError {
+  const { log, errno, truncated } = readLog(sys, attr, size, result);
   if (log === '') {
     const hint = UNSEEN[errno];
-    return bpfError(sys, -errno, 'BPF_PROG_LOAD', what, { needs, ...(hint === undefined ? {} : { hint }) });
+    return refusal(sys, program, -errno, hint === undefined ? {} : { hint });
   }
   const verifier = reportOf(program.instructions, log, truncated);
-  const { source, summary, explanation } = verifier;
-  const where =
-    source === undefined
-      ? ''
-      : ` at ${source.file}:${source.line}${source.text === undefined ? '' : ` (${source.text.trim()})`}`;
-  return bpfError(sys, -errno, 'BPF_PROG_LOAD', `${what}: the verifier refuses it${where}: ${summary}`, {
+  return refusal(sys, program, -errno, {
     code: 'ERR_VERIFIER',
     kernelMessage: log,
     verifier,
-    needs,
-    ...(explanation === undefined ? {} : { hint: explanation }),
+    ...(verifier.explanation === undefined ? {} : { hint: verifier.explanation }),
   });
 }
 
