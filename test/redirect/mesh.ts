@@ -1,5 +1,6 @@
 import type { Sys } from 'netlink-tc';
 import { RedirectEngine, type EngineOptions } from '../../packages/ambient-redirect/src/engine/index.ts';
+import { isAmbientRedirectError } from '../../packages/ambient-redirect/src/error.ts';
 import type { LabProcess } from '../support/lab-process.ts';
 import { POD_CIDR, type Lab } from '../support/lab.ts';
 import { BYPASS } from './scene.ts';
@@ -80,5 +81,12 @@ export class Mesh {
   async startProxy(): Promise<void> {
     this.#proxy = await this.#start();
     await this.setProxy();
+  }
+
+  /** Takes the mesh away. A second call, or one after `engine.teardown()`, does nothing. */
+  async close(): Promise<void> {
+    await this.engine.teardown().catch((error: unknown) => {
+      if (!isAmbientRedirectError(error, 'ERR_CLOSED')) throw error;
+    });
   }
 }

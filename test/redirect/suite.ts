@@ -1,0 +1,118 @@
+/** The tests of one way to redirect: all rows in one lab, with one engine. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { openSys } from 'netlink-tc';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startHaproxy } from '../support/lab-proxy.ts';
+import type { LabOptions } from '../support/lab.ts';
+import { tool, root, type Need } from '../support/needs.ts';
+import { addNftRule, type PacketCounter } from '../support/nft.ts';
+import { GUARDS } from './guard.rows.ts';
+import { Mesh, type Combination } from './mesh.ts';
+import { PATHS } from './path.rows.ts';
+import { REACH } from './reach.rows.ts';
+import { createFurnishedLab, registerRows, sceneOf, type Row, type Scene } from './scene.ts';
+import { STREAMS } from './streams.rows.ts';
+import { UNTOUCHED } from './untouched.rows.ts';
+
+/** What the rows need of the machine. */
+export const NEEDS: readonly Need[] = [root, ...['haproxy', 'nft', 'ethtool', 'ping'].map(tool)];
+
+/** Every row. */
+export const ROWS: readonly Row[] = [...REACH, ...STREAMS, ...UNTOUCHED, ...PATHS, ...GUARDS];
+
+/** The rows without a mesh: how things are when nobody redirects anything. */
+export function describeControl(options: LabOptions): void {
+  describe(`control: no mesh, ${options.cni ?? 'routed'}`, () => {
+    let scene: Scene;
+    beforeAll(async () => {
+      scene = sceneOf(await createFurnishedLab(await openSys(), options));
+    });
+    afterAll(() => scene.lab.close());
+    registerRows(ROWS, () => scene, 'control');
+  });
+}
+
+/** What a node has of ours, or has set for us: rules, routes, hooks and settings, as text. */
+async function stateOf({ lab: { node, proxy } }: Scene): Promise<string> {
+  const commands = [
+    ...['-4', '-6'].flatMap((family) => [
+      ['ip', family, 'rule'],
+      ['ip', family, 'route', 'show', 'table', 'all', 'type', 'local'],
+    ]),
+    ['tc', 'qdisc'],
+  ];
+  const texts: string[] = [];
+  for (const host of [node, proxy]) {
+    for (const command of commands) texts.push(`${host.name}: ${command.join(' ')}`, await host.exec(...command));
+    const settings = ['ipv4', 'ipv6'].flatMap((family) =>
+      host.netns.run(() =>
+        readdirSync(`/proc/sys/net/${family}/conf`).flatMap((name) =>
+          ['forwarding', ...(family === 'ipv4' ? ['rp_filter'] : [])].map(
+            (setting) =>
+              `${family} ${name} ${setting} ${readFileSync(`/proc/sys/net/${family}/conf/${name}/${setting}`, 'utf8').trim()}`,
+          ),
+        ),
+      ),
+    );
+    texts.push(...settings);
+  }
+  return texts.join('\n');
+}
+
+/** The rows with a mesh, then its end: nothing may be left of it. */
+export function describeMesh(combination: Combination, options: LabOptions = {}, rows: readonly Row[] = ROWS): void {
+  const { attach, steer } = combination;
+  describe(`${attach}, ${steer}, ${options.cni ?? 'routed'}`, () => {
+    let scene: Scene;
+    let before: string;
+    let invalid: PacketCounter;
+    let mesh: Mesh;
+    const directory = `/sys/fs/bpf/ambient-test-${process.pid}-${attach}-${steer}`;
+    beforeAll(async () => {
+      const sys = await openSys();
+      const lab = await createFurnishedLab(sys, options);
+      scene = sceneOf(lab);
+      try {
+        before = await stateOf(scene);
+        // As kube-proxy has it (SPIKES 0.5).
+        invalid = await addNftRule(lab.node, 'invalid', 'forward', 'ct state invalid', 'drop');
+        mesh = await Mesh.open(sys, lab, combination, () => startHaproxy(lab.proxy), { directory });
+        scene = sceneOf(lab, mesh);
+      } catch (error) {
+        await lab.close();
+        throw error;
+      }
+    });
+    afterAll(async () => {
+      await mesh.close();
+      await scene.lab.close();
+    });
+
+    test('all is as it is wanted', async () => {
+      const status = await mesh.engine.status();
+      expect(status.ok).toBe(true);
+      expect(status.proxy?.steering).toMatchObject({ mode: steer });
+      const hooks = status.pods.flatMap((pod) => pod.hooks.map(({ attached }) => attached));
+      expect(hooks).toEqual([attach, attach, attach, attach]);
+    });
+
+    registerRows(rows, () => scene, 'mesh');
+
+    test('SPIKES 0.5: the connection tracking of the node knew every packet', async () => {
+      expect(await invalid.packets()).toBe(0);
+      await invalid[Symbol.asyncDispose]();
+    });
+
+    test('teardown leaves nothing, and connections go past the proxy', async () => {
+      await mesh.engine.teardown();
+      expect(readdirSync('/sys/fs/bpf')).not.toContain(directory.slice(directory.lastIndexOf('/') + 1));
+      expect(await stateOf(scene)).toBe(before);
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        await scene.takes(family, {}, async () => {
+          expect(await scene.lab.client.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });
+          expect(await scene.lab.outsider.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });
+        });
+      }
+    });
+  });
+}
