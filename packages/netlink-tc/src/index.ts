@@ -11,4 +11,5 @@ export * from './netns/index.ts';
 export * from './netlink/index.ts';
 export * from './rtnl/index.ts';
 export * from './diag/index.ts';
+export * from './process/index.ts';
 export * from './tc/index.ts';
