@@ -13,7 +13,7 @@ import {
   addQdisc,
   createAnonymousNetns,
   deleteLink,
-  deleteLinkGroup,
+  deleteLinks,
   listLinks,
   NetlinkSocket,
   openSys,
@@ -24,6 +24,7 @@ import {
 const PAIRS = 500;
 const SINGLE_PAIRS = 25;
 const ROUNDS = 3;
+/** A group of its own for what ip is to delete together. */
 const GROUP = 42;
 
 const sys = await openSys();
@@ -60,7 +61,7 @@ function requests(n: number): Request[] {
   ];
   const filter = { device: index, parent: 'ingress', kind: 'u32', options: { selector: U32_ALL, actions } } as const;
   return [
-    addLink({ kind: 'veth', name: `a${n}`, index, group: GROUP, peer: { name: `b${n}`, index: index + 1 } }),
+    addLink({ kind: 'veth', name: `a${n}`, index, peer: { name: `b${n}`, index: index + 1 } }),
     addAddress({ device: index, address: `10.${n >> 8}.${n & 255}.1/32` }),
     addQdisc({ device: index, kind: 'clsact' }),
     addFilter({ ...filter, priority: 1 }),
@@ -104,31 +105,39 @@ async function both(
 }
 
 const numbers = Array.from({ length: PAIRS }, (_, n) => n);
-const files = { ip: join(directory, 'ip'), tc: join(directory, 'tc'), away: join(directory, 'away') };
+const files = {
+  ip: join(directory, 'ip'),
+  tc: join(directory, 'tc'),
+  each: join(directory, 'each'),
+  together: join(directory, 'together'),
+};
 writeFileSync(files.ip, numbers.flatMap((n) => commands(n).ip).join('\n'));
 writeFileSync(files.tc, numbers.flatMap((n) => commands(n).tc).join('\n'));
-writeFileSync(files.away, numbers.map((n) => `link del a${n}`).join('\n'));
+writeFileSync(files.each, numbers.map((n) => `link del a${n}`).join('\n'));
+writeFileSync(
+  files.together,
+  [...numbers.map((n) => `link set a${n} group ${GROUP}`), `link del group ${GROUP}`].join('\n'),
+);
 
-const rounds: Record<'ours' | 'group' | 'batch' | 'single', [number, number][]> = {
+// Of each way, milliseconds a pair to make it, and to take it away.
+const rounds: Record<'ours' | 'oursEach' | 'batch' | 'batchEach' | 'single', [number, number][]> = {
   ours: [],
-  group: [],
+  oursEach: [],
   batch: [],
+  batchEach: [],
   single: [],
 };
 const make = ({ socket }: Inside): unknown => socket.batch(numbers.flatMap(requests));
+const makeByBatch = ({ run }: Inside): void => {
+  run('ip', '-batch', files.ip);
+  run('tc', '-batch', files.tc);
+};
 for (let round = 0; round < ROUNDS; round += 1) {
-  rounds.ours.push(await both(PAIRS, make, ({ socket }) => socket.batch(numbers.map((n) => deleteLink(`a${n}`)))));
-  rounds.group.push(await both(PAIRS, make, ({ socket }) => socket.request(deleteLinkGroup(GROUP))));
-  rounds.batch.push(
-    await both(
-      PAIRS,
-      ({ run }) => {
-        run('ip', '-batch', files.ip);
-        run('tc', '-batch', files.tc);
-      },
-      ({ run }) => run('ip', '-batch', files.away),
-    ),
-  );
+  const names = numbers.map((n) => `a${n}`);
+  rounds.ours.push(await both(PAIRS, make, ({ socket }) => socket.batch(deleteLinks(names))));
+  rounds.oursEach.push(await both(PAIRS, make, ({ socket }) => socket.batch(names.map(deleteLink))));
+  rounds.batch.push(await both(PAIRS, makeByBatch, ({ run }) => run('ip', '-batch', files.together)));
+  rounds.batchEach.push(await both(PAIRS, makeByBatch, ({ run }) => run('ip', '-batch', files.each)));
   const few = numbers.slice(0, SINGLE_PAIRS);
   rounds.single.push(
     await both(
@@ -164,24 +173,23 @@ const show = (value: number): string => value.toPrecision(3);
 function line(title: string, ours: number, peer: string, theirs: number): void {
   console.log(`${title}: netlink-tc ${show(ours)} ms, ${peer} ${show(theirs)} ms, ratio ${show(theirs / ours)}`);
 }
-const [ours, group, batch, single] = [
-  medians(rounds.ours),
-  medians(rounds.group),
-  medians(rounds.batch),
-  medians(rounds.single),
-];
+const { ours, oursEach, batch, batchEach, single } = {
+  ours: medians(rounds.ours),
+  oursEach: medians(rounds.oursEach),
+  batch: medians(rounds.batch),
+  batchEach: medians(rounds.batchEach),
+  single: medians(rounds.single),
+};
 const what = 'a veth pair with address, clsact and two filters';
 line(`make ${what}`, ours[0], 'ip -batch and tc -batch', batch[0]);
 line(`make ${what}`, ours[0], 'single ip and tc', single[0]);
-line(`take it away, each by itself`, ours[1], 'ip -batch', batch[1]);
-line(`take it away, each by itself`, ours[1], 'single ip', single[1]);
-line(`take it away, all as a group`, group[1], 'ip -batch, each by itself', batch[1]);
-line(
-  `make it and take it away, as a group`,
-  group[0] + group[1],
-  'ip -batch and tc -batch, each by itself',
-  batch[0] + batch[1],
-);
-line(`make it and take it away, as a group`, group[0] + group[1], 'single ip and tc', single[0] + single[1]);
+// `deleteLinks` puts the links into a group and deletes that; ip can be told to do so too, and mostly is told to delete each.
+line('take it away by deleteLinks', ours[1], 'ip -batch, each by itself', batchEach[1]);
+line('take it away by deleteLinks', ours[1], 'ip -batch, by a group too', batch[1]);
+line('take it away by deleteLinks', ours[1], 'single ip', single[1]);
+line('take it away by deleteLink, each by itself', oursEach[1], 'ip -batch, each by itself', batchEach[1]);
+line('take it away by deleteLink, each by itself', oursEach[1], 'single ip', single[1]);
+line('make it and take it away', ours[0] + ours[1], 'ip -batch and tc -batch', batchEach[0] + batchEach[1]);
+line('make it and take it away', ours[0] + ours[1], 'single ip and tc', single[0] + single[1]);
 const [list, ipList] = medians(lists);
 line(`list ${2 * PAIRS + 1} links`, list, 'ip -j link', ipList);

@@ -2,7 +2,17 @@ import { beforeAll, expect, test } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
 import { expectLacking, testNetns, testPair, toolCan } from '../../test/netns.ts';
 import { openSys, type Sys } from '../sys/index.ts';
-import { addLink, deleteLink, deleteLinkGroup, getLink, listLinks, setLink, type Link, type LinkSpec } from './link.ts';
+import {
+  addLink,
+  deleteLink,
+  deleteLinkGroup,
+  deleteLinks,
+  getLink,
+  listLinks,
+  setLink,
+  type Link,
+  type LinkSpec,
+} from './link.ts';
 import { getNetnsId, listNetnsIds, setNetnsId } from './netns-id.ts';
 
 test('references and specs that make no sense are refused before anything is sent', () => {
@@ -235,6 +245,24 @@ describeWith([root, tool('ip')], 'links of the kernel', () => {
     expect((await socket.request(listLinks())).map(({ name }) => name)).toEqual(['lo', 'br3']);
     await expect(socket.request(deleteLinkGroup(7))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     expect(() => deleteLinkGroup(0)).toThrow(/every link is in group 0/);
+  });
+
+  test('links are deleted together; what is not there does not keep the others', async () => {
+    const { socket } = await testPair(sys);
+    await socket.batch([1, 2, 3].map((n) => addLink({ kind: 'bridge', name: `br${n}` })));
+    await socket.batch(deleteLinks(['br1', 'v0']));
+    expect((await socket.request(listLinks())).map(({ name }) => name).toSorted()).toEqual(['br2', 'br3', 'lo']);
+    const results = await Promise.allSettled(socket.send(deleteLinks(['br1', 'br2'])));
+    expect(results).toMatchObject([
+      { status: 'rejected', reason: { code: 'ERR_NOT_FOUND' } },
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+    ]);
+    expect((await socket.request(listLinks())).map(({ name }) => name).toSorted()).toEqual(['br3', 'lo']);
+    // One that cannot be deleted keeps all of them, where they are.
+    await expect(socket.batch(deleteLinks(['br3', 'lo']))).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    expect((await socket.request(listLinks())).map(({ name }) => name).toSorted()).toEqual(['br3', 'lo']);
+    expect(deleteLinks([])).toEqual([]);
   });
 
   test('any kind can be made by attribute numbers', async () => {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { NetlinkTcError } from '../error.ts';
 import { dumpRequest, NLM_F, nothing, request, type Attributes, type Message, type Request } from '../netlink/index.ts';
 import type { BridgeData, GeneveData, MacvlanData, VlanData, VxlanData } from './link-data.ts';
@@ -167,7 +168,7 @@ export function setLink(reference: LinkReference, options: LinkOptions & { reado
   });
 }
 
-/** Deletes a link; both ends of a pair. */
+/** Deletes a link; both ends of a pair. The kernel waits after each, for milliseconds: {@link deleteLinks} deletes many. */
 export function deleteLink(reference: LinkReference): Request<void> {
   return request({
     what: `delete link ${reference}`,
@@ -179,9 +180,9 @@ export function deleteLink(reference: LinkReference): Request<void> {
 }
 
 /**
- * Deletes all links of a group at once. The kernel waits once for all of them, and not for each: of 1,000 links that is the
- * difference between moments and many seconds. Put them into a group of your own by {@link LinkOptions.group}.
- * @throws NetlinkTcError `ERR_INVALID_ARGUMENT` for group 0, which every link is in; from the socket: `ERR_NOT_FOUND` when none is in it
+ * Deletes all links of a group at once: the kernel waits once, and not for each.
+ * @throws NetlinkTcError `ERR_INVALID_ARGUMENT` for group 0, which every link is in at first; from the socket: `ERR_NOT_FOUND` when none
+ * is in it
  */
 export function deleteLinkGroup(group: number): Request<void> {
   if (!Number.isInteger(group) || group <= 0) {
@@ -196,6 +197,25 @@ export function deleteLinkGroup(group: number): Request<void> {
     attributes: { group },
     answer: nothing,
   });
+}
+
+/**
+ * Deletes links together, in a batch: they are put into a group of their own, and the group is deleted. By itself each would make the
+ * kernel wait for milliseconds; together they wait once.
+ * @returns the requests: those for links that are not there fail with `ERR_NOT_FOUND`, and the others are deleted all the same; with one
+ * that cannot be deleted (`lo`, hardware) the last request fails with `ERR_UNSUPPORTED`, and all stay, in that group
+ * @param group a number that no other link's group has; random if left out
+ * @example
+ * ```ts
+ * await socket.batch(deleteLinks(['pod0', 'pod1', 'pod2']));
+ * ```
+ */
+export function deleteLinks(
+  references: readonly LinkReference[],
+  group: number = randomInt(2 ** 30, 2 ** 31),
+): Request<void>[] {
+  const last = deleteLinkGroup(group);
+  return references.length === 0 ? [] : [...references.map((each) => setLink(each, { group })), last];
 }
 
 /** Reads a link. @throws NetlinkTcError from the socket: `ERR_NOT_FOUND` */
