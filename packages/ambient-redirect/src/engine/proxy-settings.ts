@@ -1,0 +1,127 @@
+import {
+  applySettings,
+  checkSettings,
+  planSettings,
+  restoreSettings,
+  type Deviation,
+  type SettingsRecord,
+  type SettingsTarget,
+} from '../node/index.ts';
+import type { Host } from '../topology/index.ts';
+import { isSame, ProxyPlace, type NetnsOf, type PlaceIdentity } from './proxy-place.ts';
+import type { RecordStore } from './records.ts';
+
+/** Name of the record of what is set for the proxy; that of an earlier proxy has its identity after it. */
+const RECORD = 'settings';
+const EARLIER = 'settings-of-';
+
+/** What is recorded of the settings: how to find their namespace again, and what was there before. */
+interface StoredSettings {
+  readonly identity: PlaceIdentity;
+  readonly reference: NetnsOf | undefined;
+  readonly hostInterface: string;
+  readonly ownInterface: string;
+  readonly settings: SettingsRecord;
+}
+
+/** Routing table and rule priority in the proxy's namespace. */
+export interface ProxyRouting {
+  readonly table?: number;
+  readonly priority?: number;
+}
+
+/** What is set on the node and in the proxy's namespace so that the proxy gets what is redirected to it: recorded before it is done, and put back. */
+export class ProxySettings {
+  readonly #host: Host;
+  readonly #records: RecordStore;
+  readonly #routing: ProxyRouting;
+
+  constructor(host: Host, records: RecordStore, routing: ProxyRouting) {
+    this.#host = host;
+    this.#records = records;
+    this.#routing = routing;
+  }
+
+  /**
+   * Records what is to be set, and sets it. Where the settings of another namespace are recorded, those stay until {@link settle}: as long as a
+   * hook leads there it must not forward.
+   * @param reference by which the namespace is found again; undefined where only a process in it leads there
+   */
+  async apply(place: ProxyPlace, reference: NetnsOf | undefined): Promise<void> {
+    const { hostInterface, podInterface } = place.topology;
+    const target = this.#target(place);
+    const before = this.#records.get<StoredSettings>(RECORD);
+    const moved = before !== undefined && !isSame(before.identity, place.identity);
+    if (moved) {
+      const { sysctls } = before.settings;
+      const there = { ...before.settings, sysctls: sysctls.filter(({ where }) => where === 'proxy') };
+      const earlier: StoredSettings = { ...before, settings: there };
+      this.#records.put(earlierName(before.identity), earlier);
+    }
+    // A number of a namespace may be another's by now: what was there before is not what is here.
+    const previous = moved ? { ...before.settings, proxyNetns: '' } : before?.settings;
+    const settings = await planSettings(target, previous);
+    const stored: StoredSettings = {
+      identity: place.identity,
+      reference,
+      hostInterface: hostInterface.name,
+      ownInterface: podInterface.name,
+      settings,
+    };
+    if (JSON.stringify(stored) !== JSON.stringify(before)) this.#records.put(RECORD, stored);
+    await applySettings(target, settings);
+  }
+
+  /** Lists what is not as it should be. */
+  async check(place: ProxyPlace): Promise<Deviation[]> {
+    return checkSettings(this.#target(place), this.#records.get<StoredSettings>(RECORD)?.settings);
+  }
+
+  /** Puts back what was set for earlier proxies, in namespaces that no hook leads to any more. @returns what others changed, and was left */
+  async settle(): Promise<Deviation[]> {
+    const left: Deviation[] = [];
+    for (const name of this.#records.names(EARLIER)) left.push(...(await this.#putBack(name)));
+    return left;
+  }
+
+  /** Puts everything back: call it when no hook is left. @returns what others changed, and was left */
+  async restore(): Promise<Deviation[]> {
+    return [...(await this.settle()), ...(await this.#putBack(RECORD))];
+  }
+
+  async #putBack(name: string): Promise<Deviation[]> {
+    const stored = this.#records.get<StoredSettings>(name);
+    if (stored === undefined) return [];
+    const { identity, settings } = stored;
+    using place = await ProxyPlace.reopen(this.#host, identity, stored);
+    // What was set in a namespace that is gone is gone with it.
+    const left =
+      place === undefined
+        ? await restoreSettings(
+            {
+              host: this.#host,
+              hostInterface: stored.hostInterface,
+              proxy: this.#host,
+              proxyInterface: stored.ownInterface,
+            },
+            { ...settings, sysctls: settings.sysctls.filter(({ where }) => where === 'host'), routing: [] },
+          )
+        : await restoreSettings(this.#target(place), settings);
+    this.#records.delete(name);
+    return left;
+  }
+
+  #target({ netns, socket, topology }: ProxyPlace): SettingsTarget {
+    return {
+      host: this.#host,
+      hostInterface: topology.hostInterface.name,
+      proxy: { netns, socket },
+      proxyInterface: topology.podInterface.name,
+      ...this.#routing,
+    };
+  }
+}
+
+function earlierName({ netns, hostIndex }: PlaceIdentity): string {
+  return `${EARLIER}${netns}-${hostIndex}`;
+}

@@ -1,0 +1,378 @@
+import { type Family, type Sys } from 'netlink-tc';
+import { Hooks } from './hook.ts';
+import type { Deviation } from '../node/index.ts';
+import type { NodeFacts } from '../programs/index.ts';
+import type { Host } from '../topology/index.ts';
+import type { StateDirectory } from './directory.ts';
+import type { ProxyListener } from './listeners.ts';
+import type { EngineSettings } from './options.ts';
+import type { ProgramStore } from './program-store.ts';
+import { lookForListeners, type Look } from './proxy-look.ts';
+import { isSame, ProxyPlace } from './proxy-place.ts';
+import { ProxySettings } from './proxy-settings.ts';
+import {
+  PROXY_RECORD,
+  type ProxyRecord,
+  type ProxyReference,
+  type ProxyState,
+  type SteerOptions,
+} from './proxy-state.ts';
+import { ProxyWatch } from './proxy-watch.ts';
+import { Steering, type SteeringState } from './steering.ts';
+
+export type { ProxyReference, ProxyState, SteerOptions } from './proxy-state.ts';
+export type { ProxyListener } from './listeners.ts';
+
+/** Options of {@link ProxySide.open}. */
+export interface ProxySideOptions {
+  readonly sys: Sys;
+  readonly host: Host;
+  readonly directory: StateDirectory;
+  readonly programs: Pick<ProgramStore, 'steer' | 'tproxy'>;
+  readonly settings: EngineSettings;
+  /** Told when the proxy goes away, comes back, or has other listeners than before. */
+  readonly onChange?: (state: ProxyState) => void;
+}
+
+/** What is wanted of the proxy's side, beyond what is recorded. */
+type Wanted = Pick<ProxyReference, 'pid' | 'listeners'>;
+
+/**
+ * Everything at the proxy: the settings that bring it what is redirected to it, the steering of new connections to its listeners, and the
+ * watch over its process. Its methods wait for each other.
+ */
+export class ProxySide implements Disposable {
+  readonly #options: ProxySideOptions;
+  readonly #settings: ProxySettings;
+  readonly #steering: Steering;
+  readonly #watch: ProxyWatch;
+  #record: ProxyRecord | undefined;
+  #state: ProxyState | undefined;
+  #wanted: Wanted = {};
+  #queue: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: ProxySideOptions) {
+    const { sys, host, directory, programs, settings } = options;
+    const { attach: mode, priority, order, steer: wanted, mark } = settings;
+    const hooksIn = ({ netns, socket }: Pick<ProxyPlace, 'netns' | 'socket'>): Hooks =>
+      new Hooks(sys, socket, directory, { netns, mode, priority, ...(order && { order }) });
+    this.#options = options;
+    this.#settings = new ProxySettings(host, directory.records, settings.routing);
+    this.#steering = new Steering({ sys, directory, programs, hooksIn, host, wanted, mark });
+    this.#watch = new ProxyWatch(sys, {
+      onEnd: (pid) => void this.#ended(pid),
+      look: () => this.#lookAgain(),
+    });
+  }
+
+  /** Takes over what the process before has recorded, as far as it is there still. Changes nothing but the slots of listeners. */
+  static async open(options: ProxySideOptions): Promise<ProxySide> {
+    const side = new ProxySide(options);
+    const record = options.directory.records.get<ProxyRecord>(PROXY_RECORD);
+    if (record === undefined) return side;
+    side.#record = record;
+    side.#wanted = record.pid === undefined ? {} : { pid: record.pid };
+    await side.refill();
+    return side;
+  }
+
+  /** The proxy as it was when it was looked at last; undefined while there is none. */
+  get state(): ProxyState | undefined {
+    return this.#state;
+  }
+
+  /** Ids of the programs that steer now. */
+  get programIds(): readonly number[] {
+    return this.#steering.programIds;
+  }
+
+  /**
+   * Says who the proxy is: sees to the settings that it needs, then steers to its listeners. Doing it twice is doing it once. Another namespace
+   * than before takes over from it; call {@link ProxySide.settle} when no hook leads to the old one any more.
+   * @throws AmbientRedirectError `ERR_PROXY_NOT_LISTENING`, with nothing changed, for one that was not the proxy before and does not listen;
+   * `ERR_NETNS_GONE` and what else `resolvePod` throws; `ERR_CONFLICT` when its routing table or rule priority is used for something else
+   * @throws NetlinkTcError `ERR_PERMISSION` when its listeners cannot be taken and `sk_lookup` is asked for
+   */
+  set(reference: ProxyReference, node: NodeFacts, options: SteerOptions = {}): Promise<ProxyState> {
+    return this.#inTurn(async () => {
+      const { host, settings } = this.#options;
+      const { netns, pid, listeners, ports = settings.ports } = reference;
+      const wanted: Wanted = { ...(pid !== undefined && { pid }), ...(listeners && { listeners }) };
+      using place = await ProxyPlace.open(host, netns, reference.interface);
+      const { dns = settings.dns, handover = false } = options;
+      const before = this.#record;
+      const isKnown = before !== undefined && isSame(before.identity, place.identity);
+      const named = {
+        reference: 'fd' in netns ? undefined : netns,
+        pid: typeof pid === 'function' ? undefined : pid,
+        ports,
+        dns,
+        handover,
+      };
+      await this.#converge(place, node, { named, wanted, must: !isKnown });
+      return this.#state as ProxyState;
+    });
+  }
+
+  /** Puts the program in line with what is known of the node, and with how it is to be steered. Nothing happens where there is no proxy. */
+  update(node: NodeFacts, options: SteerOptions = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      using place = await this.#reopen();
+      const record = this.#record;
+      if (place === undefined || record === undefined) return;
+      const { dns = record.dns, handover = record.handover } = options;
+      await this.#converge(place, node, { named: { ...record, dns, handover }, wanted: this.#wanted, must: false });
+    });
+  }
+
+  /** Looks for the proxy's listeners, and steers to them: call it when it was restarted. What is right is left alone. */
+  refill(): Promise<ProxyState | undefined> {
+    return this.#inTurn(async () => {
+      const record = this.#record;
+      if (record === undefined) return undefined;
+      using place = await this.#reopen();
+      if (place === undefined) return this.#isGone(record);
+      const { mode } = record.steering;
+      const look = await this.#look(place, mode, record, false);
+      if (mode === 'sk_lookup') this.#steering.fill(look);
+      return this.#seen(record, look);
+    });
+  }
+
+  /** What is not as it should be. Changes nothing. */
+  check(): Promise<Deviation[]> {
+    return this.#inTurn(() => this.#check());
+  }
+
+  /**
+   * Mends what is not as it should be, and puts the program in line with the node.
+   * @returns what was found
+   */
+  reconcile(node: NodeFacts): Promise<Deviation[]> {
+    return this.#inTurn(async () => {
+      const found = await this.#check();
+      const record = this.#record;
+      if (record === undefined) return found;
+      using place = await this.#reopen();
+      if (place === undefined) this.#isGone(record);
+      else await this.#converge(place, node, { named: record, wanted: this.#wanted, must: false });
+      return found;
+    });
+  }
+
+  /** Steers no more. What is captured then finds nobody; the settings stay, so that it is not forwarded. Nothing happens where there is no proxy. */
+  clear(): Promise<void> {
+    return this.#inTurn(async () => {
+      const record = this.#record;
+      if (record === undefined) return;
+      this.#watch.close();
+      using place = await this.#reopen();
+      await this.#steering.detach(place, record.steering);
+      this.#options.directory.records.delete(PROXY_RECORD);
+      this.#record = undefined;
+      this.#state = undefined;
+      this.#wanted = {};
+    });
+  }
+
+  /** Puts back the settings of proxies before this one: call it when no hook leads to them. @returns what others changed, and was left */
+  settle(): Promise<Deviation[]> {
+    return this.#inTurn(() => this.#settings.settle());
+  }
+
+  /** Takes all of it away and puts every setting back: call it when no hook is left. @returns what others changed, and was left */
+  async restore(): Promise<Deviation[]> {
+    await this.clear();
+    return this.#inTurn(() => this.#settings.restore());
+  }
+
+  /** Watches no more; what steers goes on steering. A second call does nothing. */
+  close(): void {
+    this.#watch.close();
+  }
+
+  /** The same as {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #reopen(): Promise<ProxyPlace | undefined> {
+    const record = this.#record;
+    if (record === undefined) return Promise.resolve(undefined);
+    const { identity, reference, ownInterface } = record;
+    return ProxyPlace.reopen(this.#options.host, identity, { reference, ownInterface: ownInterface.name });
+  }
+
+  #look(
+    place: ProxyPlace,
+    mode: SteeringState['mode'],
+    { ports }: Pick<ProxyRecord, 'ports'>,
+    must: boolean,
+  ): Promise<Look> {
+    return lookForListeners(this.#options.sys, place, {
+      ...this.#wanted,
+      ports,
+      mode,
+      must,
+      current: this.#steering.slots.cookies(),
+    });
+  }
+
+  async #converge(
+    place: ProxyPlace,
+    node: NodeFacts,
+    {
+      named,
+      wanted,
+      must,
+    }: {
+      readonly named: Pick<ProxyRecord, 'reference' | 'pid' | 'ports' | 'dns' | 'handover'>;
+      readonly wanted: Wanted;
+      readonly must: boolean;
+    },
+  ): Promise<void> {
+    const { records } = this.#options.directory;
+    const before = this.#record;
+    const isSamePlace = before !== undefined && isSame(before.identity, place.identity);
+    const { reference, pid, ports, dns, handover } = named;
+    const previous = this.#wanted;
+    this.#wanted = wanted;
+    let steering = this.#steering.choose();
+    let look: Look;
+    try {
+      look = await this.#look(place, steering.mode, named, must).catch(async (error: unknown) => {
+        steering = this.#steering.without(error);
+        return this.#look(place, steering.mode, named, must);
+      });
+    } catch (error) {
+      this.#wanted = previous;
+      throw error;
+    }
+    await this.#settings.apply(place, reference);
+    if (before !== undefined && !isSamePlace) {
+      using old = await this.#reopen();
+      await this.#steering.detach(old, before.steering);
+    }
+    const { hostInterface, podInterface, addresses } = place.topology;
+    const record: ProxyRecord = {
+      identity: place.identity,
+      reference,
+      pid,
+      ports,
+      dns,
+      handover,
+      hostInterface: { index: hostInterface.index, name: hostInterface.name },
+      ownInterface: { index: podInterface.index, name: podInterface.name, mac: podInterface.mac ?? '' },
+      addresses,
+      steering: await this.#steering.attach(place, steering, {
+        facts: { node, ports, dns, handover },
+        look,
+        before: isSamePlace ? before.steering : undefined,
+      }),
+    };
+    if (JSON.stringify(record) !== JSON.stringify(before)) records.put(PROXY_RECORD, record);
+    this.#record = record;
+    // What was handed over is the caller's again, who closes it.
+    this.#wanted = wanted.pid === undefined ? {} : { pid: wanted.pid };
+    this.#seen(record, look);
+  }
+
+  /** Takes down what was seen, and says it where it is new. */
+  #seen(record: ProxyRecord, { owner, choices }: Look): ProxyState {
+    const { chosen, missing, complete } = choices;
+    const state = this.#note(record, {
+      pid: chosen.length === 0 ? undefined : owner.pid,
+      listeners: chosen.map(({ listener }) => listener),
+      status: complete ? 'listening' : 'away',
+      missing: missing.map(({ why }) => why),
+    });
+    this.#watch.follow(state.pid);
+    if (complete) this.#watch.rest();
+    else if (!this.#watch.looking) this.#watch.lookOut();
+    return state;
+  }
+
+  #isGone(record: ProxyRecord): ProxyState {
+    this.#watch.close();
+    const missing = ["the proxy's network namespace is gone"];
+    return this.#note(record, { pid: undefined, listeners: [], status: 'away', missing });
+  }
+
+  #note(record: ProxyRecord, seen: Pick<ProxyState, 'pid' | 'listeners' | 'status' | 'missing'>): ProxyState {
+    const { identity, hostInterface, ownInterface, addresses, steering } = record;
+    const { mode, reason, tags } = steering;
+    const place = { netnsInode: identity.netns, hostInterface, ownInterface, addresses };
+    const state: ProxyState = { ...place, steering: { mode, reason }, tags, ...seen };
+    const isNews = this.#state !== undefined && JSON.stringify(this.#state) !== JSON.stringify(state);
+    this.#state = state;
+    if (isNews) this.#options.onChange?.(state);
+    return state;
+  }
+
+  async #check(): Promise<Deviation[]> {
+    const record = this.#record;
+    if (record === undefined) return [];
+    using place = await this.#reopen();
+    if (place === undefined)
+      return [{ what: "the proxy's network namespace", found: undefined, wanted: record.identity.netns }];
+    const { mode } = record.steering;
+    const { choices } = await this.#look(place, mode, record, false);
+    const current = this.#steering.slots.cookies();
+    const wrong = mode === 'tproxy' ? [] : choices.chosen.filter(({ slot, socket }) => socket.cookie !== current[slot]);
+    return [
+      ...(await this.#settings.check(place)),
+      ...(await this.#steering.check(place, record.steering)),
+      ...wrong.map(({ slot, listener }) => ({
+        what: `the slot of the listener ${describe(listener)}`,
+        found: current[slot] === undefined ? undefined : 'of another socket',
+        wanted: 'filled',
+      })),
+      ...(choices.complete
+        ? []
+        : choices.missing.map(({ why }) => ({ what: why, found: undefined, wanted: 'a listener' }))),
+    ];
+  }
+
+  /** The watched process has ended. */
+  async #ended(pid: number): Promise<void> {
+    // The id may be another's soon.
+    if (this.#wanted.pid === pid) this.#wanted = {};
+    // Another may have the listeners: a worker, or a successor that was started before.
+    await this.#lookAgain();
+  }
+
+  /** Looks for listeners on its own account. @returns whether they are there */
+  async #lookAgain(): Promise<boolean> {
+    try {
+      const state = await this.refill();
+      return state === undefined || state.status === 'listening';
+    } catch (error) {
+      const record = this.#record;
+      // The next look may fare better; until then it is known what stands in its way.
+      if (record !== undefined && this.#state !== undefined)
+        this.#note(record, {
+          pid: undefined,
+          listeners: [],
+          status: 'away',
+          missing: [error instanceof Error ? error.message : String(error)],
+        });
+      return false;
+    }
+  }
+}
+
+function describe({
+  purpose,
+  family,
+}: {
+  readonly purpose: ProxyListener['purpose'];
+  readonly family: Family;
+}): string {
+  return `${purpose} ${family}`;
+}
