@@ -93,15 +93,15 @@ function ordered(
 
 /**
  * Whether the kernel knows a hook of tcx or netkit: asked about an interface that cannot be, it says so only if it does.
- * @returns undefined where it cannot be told
+ * @returns the negative error number where it cannot be told
  */
-export function hasOrderedHook(sys: Sys, attachType: AttachType): boolean | undefined {
+export function hasOrderedHook(sys: Sys, attachType: AttachType): boolean | number {
   const attr = new Attr(sys, PROG_QUERY_SIZE)
     .u32(PROG_QUERY.target_fd, 0x7fff_ffff)
     .u32(PROG_QUERY.attach_type, ATTACH_TYPE[attachType]);
   const result = sys.bpf(BPF_COMMAND.BPF_PROG_QUERY, attr.bytes);
   if (result === -ENODEV || result === 0) return true;
-  return result === -EINVAL ? false : undefined;
+  return result === -EINVAL ? false : result;
 }
 
 /** How an XDP program runs: in the driver, in the network stack, or on the card; the kernel chooses between the first two if unsaid. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { ProgramType } from 'bpf-asm';
 import type { Sys } from '../sys/index.ts';
 
 /** Numbers of the capabilities that this package can need (capabilities(7)). */
@@ -22,6 +23,22 @@ export interface Privileges {
   readonly unprivilegedBpfDisabled: number | undefined;
   /** What the kernel is locked down to (`none`, `integrity`, `confidentiality`); undefined where it has no lockdown. */
   readonly lockdown: string | undefined;
+}
+
+/** Program types that need nothing of the network, and may read the kernel's memory. */
+const TRACING: ReadonlySet<ProgramType> = new Set<ProgramType>([
+  'kprobe',
+  'tracepoint',
+  'perf_event',
+  'raw_tracepoint',
+  'tracing',
+  'lsm',
+  'ext',
+]);
+
+/** What loading a program of a type asks for. */
+export function programNeeds(type: ProgramType): readonly Capability[] {
+  return ['CAP_BPF', TRACING.has(type) ? 'CAP_PERFMON' : 'CAP_NET_ADMIN'];
 }
 
 function read(path: string): string | undefined {

@@ -7,7 +7,7 @@ import { Attr } from './attr.ts';
 import { loadBtf } from './btf.ts';
 import { BPF_COMMAND } from './command.ts';
 import { withMemlock } from './memlock.ts';
-import type { Answer } from './probe.ts';
+import type { Finding } from './probe.ts';
 
 const { E2BIG, EBADF, EINVAL, EPERM } = constants.errno;
 
@@ -52,7 +52,7 @@ const PLAIN: Partial<Record<MapType, Plain>> = {
 };
 
 /** Whether the kernel makes the plainest map of a type. Nothing of it stays. */
-export function mapAnswer(sys: Sys, type: MapType): Answer {
+export function mapAnswer(sys: Sys, type: MapType): Finding {
   const { keySize = 4, valueSize = 4, maxEntries = 1, flags = 0, typed = false, impossible } = PLAIN[type] ?? {};
   const attr = new Attr(sys, MAP_CREATE_SIZE)
     .u32(MAP_CREATE.map_type, MAP_TYPE[type])
@@ -66,7 +66,7 @@ export function mapAnswer(sys: Sys, type: MapType): Answer {
     if (typed) btf = integerBtf(sys);
   } catch (error) {
     if (!isNetlinkTcError(error)) throw error;
-    return error.errno === EPERM ? 'unknown' : 'no';
+    return error.errno === EPERM ? -EPERM : 'no';
   }
   if (btf !== undefined) {
     attr.u32(MAP_CREATE.btf_fd, btf.number).u32(MAP_CREATE.btf_key_type_id, 1).u32(MAP_CREATE.btf_value_type_id, 1);
@@ -76,7 +76,7 @@ export function mapAnswer(sys: Sys, type: MapType): Answer {
   if (result >= 0) sys.call('close', result);
   if (result >= 0 || result === -(impossible?.errno ?? 0)) return 'yes';
   // E2BIG: the kernel does not even know the attribute.
-  return result === -EINVAL || result === -E2BIG ? 'no' : 'unknown';
+  return result === -EINVAL || result === -E2BIG ? 'no' : result;
 }
 
 /** Loads the smallest BTF there is: an integer of four bytes, whose id is 1. */

@@ -1,21 +1,40 @@
 import { MAP_TYPE, PROGRAM_TYPE, type MapType, type ProgramType } from 'bpf-asm';
+import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { kernelAtLeast, lacks } from '../../test/kernel.ts';
 import { testSys } from '../../test/sys.ts';
+import { createFakeSys } from '../sys/index.ts';
 import { createProbes, type ProbeResult } from './probe.ts';
 
 /** Types that a kernel of any version may be built without: infrared, netfilter, segment routing. */
 const OPTIONAL: ReadonlySet<string> = new Set<ProgramType>(['lirc_mode2', 'netfilter', 'lwt_seg6local']);
-/** Programs that hosts forbid by a security module even to root: EPERM tells nothing of the kernel. */
+/** Programs that hosts forbid even to root: EPERM tells nothing of the kernel. */
 const FORBIDDEN: ReadonlySet<string> = new Set<ProgramType>(['lsm', 'ext']);
 
 /** What the answer must be, going by the first kernel. */
-function expected(type: string, { answer, since }: ProbeResult): string {
-  if (FORBIDDEN.has(type) && answer === 'unknown') return 'unknown';
+function expected(type: string, { answer, since, reason }: ProbeResult): string {
+  if (FORBIDDEN.has(type) && reason?.startsWith('EPERM: all capabilities are there') === true) return 'unknown';
   if (OPTIONAL.has(type) && answer === 'no') return 'no';
   return since !== undefined && kernelAtLeast(since) ? 'yes' : 'no';
 }
+
+test('what cannot be told is not remembered, and says why', () => {
+  let answer = -1;
+  const probes = createProbes(createFakeSys({ answer: () => answer }));
+  expect(probes.programType('xdp')).toEqual({
+    answer: 'unknown',
+    since: '4.8',
+    reason: 'EPERM: it needs CAP_BPF and CAP_NET_ADMIN',
+  });
+  expect(probes.mapType('hash').reason).toBe('EPERM: it needs CAP_BPF');
+  answer = -constants.errno.ENOMEM;
+  expect(probes.programType('xdp').reason).toBe('ENOMEM from the kernel, which does not tell');
+  answer = 7;
+  expect(probes.programType('xdp')).toEqual({ answer: 'yes', since: '4.8' });
+  answer = -1;
+  expect(probes.programType('xdp').answer).toBe('yes');
+});
 
 describeWith([root], 'probes', () => {
   test('map types, as their first kernels say', async () => {

@@ -11,6 +11,7 @@ import {
 } from 'bpf-asm';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { errnoName } from '../errno.ts';
 import { isNetlinkTcError } from '../error.ts';
 import { cString, textOf, type Sys } from '../sys/index.ts';
 import { hasOrderedHook } from './attach.ts';
@@ -18,6 +19,7 @@ import { LINK_CREATE, LINK_CREATE_SIZE, PROG_LOAD, PROG_LOAD_SIZE } from './attr
 import { Attr } from './attr.ts';
 import { BPF_COMMAND } from './command.ts';
 import { withMemlock } from './memlock.ts';
+import { explainPermission, programNeeds, type Capability } from './permission.ts';
 import { integerBtf, mapAnswer } from './probe-map.ts';
 import { LINK_SINCE, MAP_SINCE, PROGRAM_SINCE, type ProbedLink } from './probe-since.ts';
 
@@ -29,9 +31,14 @@ export type Answer = 'yes' | 'no' | 'unknown';
 /** A probe's answer, with the first mainline kernel that has the thing; backports and configurations differ, so only the answer counts. */
 export interface ProbeResult {
   readonly answer: Answer;
+  /** Why the answer is `unknown`: what is missing, or what the kernel said. */
+  readonly reason?: string;
   /** `major.minor`, or undefined where it is not known here. */
   readonly since: string | undefined;
 }
+
+/** What the kernel made known of a thing; the negative error number where that tells neither. */
+export type Finding = 'yes' | 'no' | number;
 
 /** What the running kernel has, found by trying; nothing is ever concluded from its version. */
 export interface Probes {
@@ -57,6 +64,7 @@ const EXPECTED: Partial<Record<ProgramType, AttachType>> = {
   struct_ops: 'struct_ops',
 };
 const NEEDS_TARGET: ReadonlySet<ProgramType> = new Set<ProgramType>(['lsm', 'tracing', 'struct_ops', 'ext']);
+const LINK_NEEDS: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN'];
 const MOV0: Instruction = { kind: 'alu', op: 'mov', width: 64, dst: 'r0', src: 0 };
 const EXIT: Instruction = { kind: 'exit' };
 /** The loopback interface has no card: asked to run a program there, a kernel with XDP links refuses for that reason. */
@@ -87,25 +95,24 @@ function load(sys: Sys, type: ProgramType, instructions: readonly Instruction[],
   return { result, log: textOf(log) };
 }
 
-function programAnswer(sys: Sys, type: ProgramType): Answer {
+function programAnswer(sys: Sys, type: ProgramType): Finding {
   const { result, log } = load(sys, type, [MOV0, EXIT], true);
   // Words of the verifier mean that the type was found, whatever it thinks of the program.
   if (result >= 0 || log !== '') return 'yes';
   // A kernel without types of its own refuses whatever asks for one of them, before it looks at the program's type.
   const isClear = !NEEDS_TARGET.has(type) || hasKernelTypes();
-  return (result === -EINVAL || result === -E2BIG) && isClear ? 'no' : 'unknown';
+  return (result === -EINVAL || result === -E2BIG) && isClear ? 'no' : result;
 }
 
-function helperAnswer(sys: Sys, type: ProgramType, helper: number): Answer {
+function helperAnswer(sys: Sys, type: ProgramType, helper: number): Finding {
   const { result, log } = load(sys, type, [{ kind: 'call', helper }, EXIT], true);
   if (/unknown func|invalid func|program of this type cannot use helper|helper call is not allowed/.test(log))
     return 'no';
   // Arguments that were never set are refused only once the helper was found.
-  if (result >= 0 || /!read_ok|R\d|expected|arg/.test(log)) return 'yes';
-  return 'unknown';
+  return result >= 0 || /!read_ok|R\d|expected|arg/.test(log) ? 'yes' : result;
 }
 
-function instructionAnswer(sys: Sys, version: 1 | 2 | 3 | 4): Answer {
+function instructionAnswer(sys: Sys, version: 1 | 2 | 3 | 4): Finding {
   const jump = (op: 'jne' | 'jlt', width: 32 | 64): Instruction => ({
     kind: 'jump',
     op,
@@ -122,13 +129,13 @@ function instructionAnswer(sys: Sys, version: 1 | 2 | 3 | 4): Answer {
   };
   const { result } = load(sys, 'socket_filter', [MOV0, added[version], EXIT], false);
   if (result >= 0) return 'yes';
-  return result === -EINVAL ? 'no' : 'unknown';
+  return result === -EINVAL ? 'no' : result;
 }
 
-function linkAnswer(sys: Sys, kind: ProbedLink): Answer {
+function linkAnswer(sys: Sys, kind: ProbedLink): Finding {
   if (kind === 'tcx' || kind === 'netkit') {
     const known = hasOrderedHook(sys, kind === 'tcx' ? 'tcx_ingress' : 'netkit_primary');
-    return known === undefined ? 'unknown' : known ? 'yes' : 'no';
+    return typeof known === 'number' ? known : known ? 'yes' : 'no';
   }
   const attachType = (
     { xdp: 'xdp', netns: 'sk_lookup', cgroup: 'cgroup_inet_ingress', sockmap: 'sk_msg_verdict' } as const
@@ -143,7 +150,7 @@ function linkAnswer(sys: Sys, kind: ProbedLink): Answer {
     .pointer(PROG_LOAD.license, cString('GPL'))
     .u32(PROG_LOAD.expected_attach_type, ATTACH_TYPE[expected]);
   const fd = sys.bpf(BPF_COMMAND.BPF_PROG_LOAD, program.bytes);
-  if (fd < 0) return fd === -EINVAL ? 'no' : 'unknown';
+  if (fd < 0) return fd === -EINVAL ? 'no' : fd;
   const attr = new Attr(sys, LINK_CREATE_SIZE)
     .u32(LINK_CREATE.prog_fd, fd)
     .u32(LINK_CREATE.target_fd, kind === 'xdp' ? LOOPBACK : -1)
@@ -153,20 +160,26 @@ function linkAnswer(sys: Sys, kind: ProbedLink): Answer {
   sys.call('close', fd);
   // The target cannot be: a kernel with such links says that, one without says that the arguments are wrong.
   if (result === -EOPNOTSUPP || result === -EBADF) return 'yes';
-  return result === -EINVAL ? 'no' : 'unknown';
+  return result === -EINVAL ? 'no' : result;
 }
 
-function btfAnswer(sys: Sys): Answer {
+function btfAnswer(sys: Sys): Finding {
   try {
     integerBtf(sys).close();
     return 'yes';
   } catch (error) {
-    return isNetlinkTcError(error) && error.errno !== EPERM ? 'no' : 'unknown';
+    if (!isNetlinkTcError(error)) throw error;
+    return error.errno === EPERM ? -EPERM : 'no';
   }
 }
 
 function hasKernelTypes(): boolean {
   return existsSync('/sys/kernel/btf/vmlinux');
+}
+
+function reasonOf(sys: Sys, result: number, needs: readonly Capability[]): string {
+  if (result === -EPERM) return `EPERM: ${explainPermission(sys, needs)}`;
+  return `${errnoName(-result)} from the kernel, which does not tell`;
 }
 
 /**
@@ -178,27 +191,34 @@ function hasKernelTypes(): boolean {
  * ```
  */
 export function createProbes(sys: Sys): Probes {
-  const known = new Map<string, Answer>();
-  const ask = (key: string, since: string | undefined, probe: () => Answer): ProbeResult => {
-    const answer = known.get(key) ?? probe();
-    if (answer !== 'unknown') known.set(key, answer);
-    return { answer, since };
+  const known = new Map<string, 'yes' | 'no'>();
+  const ask = (
+    key: string,
+    since: string | undefined,
+    probe: () => Finding,
+    needs: readonly Capability[] = ['CAP_BPF'],
+  ): ProbeResult => {
+    const finding = known.get(key) ?? probe();
+    if (typeof finding === 'number') return { answer: 'unknown', since, reason: reasonOf(sys, finding, needs) };
+    known.set(key, finding);
+    return { answer: finding, since };
   };
   return {
     mapType: (type) => ask(`map ${type}`, MAP_SINCE[type], () => mapAnswer(sys, type)),
-    programType: (type) => ask(`program ${type}`, PROGRAM_SINCE[type], () => programAnswer(sys, type)),
+    programType: (type) =>
+      ask(`program ${type}`, PROGRAM_SINCE[type], () => programAnswer(sys, type), programNeeds(type)),
     helper(type, helper) {
       const info = typeof helper === 'number' ? helperById(helper) : helperByName(helper);
       const id = typeof helper === 'number' ? helper : info?.id;
       const since = info?.since;
       if (id === undefined) return { answer: 'no', since: undefined };
-      return ask(`helper ${type} ${id}`, since, () => helperAnswer(sys, type, id));
+      return ask(`helper ${type} ${id}`, since, () => helperAnswer(sys, type, id), programNeeds(type));
     },
     instructionSet: (version) =>
       ask(`instructions ${version}`, ({ 1: '3.18', 2: '4.14', 3: '5.1', 4: '6.6' } as const)[version], () =>
         instructionAnswer(sys, version),
       ),
-    link: (kind) => ask(`link ${kind}`, LINK_SINCE[kind], () => linkAnswer(sys, kind)),
+    link: (kind) => ask(`link ${kind}`, LINK_SINCE[kind], () => linkAnswer(sys, kind), LINK_NEEDS),
     btf: () => ({
       load: ask('btf load', '4.18', () => btfAnswer(sys)),
       kernel: ask('btf kernel', '5.4', () => (hasKernelTypes() ? 'yes' : 'no')),

@@ -17,7 +17,7 @@ import { loadBtf } from './btf.ts';
 import { BPF_COMMAND, bpfError, type BpfErrorContext } from './command.ts';
 import { createMap } from './map-create.ts';
 import { withMemlock } from './memlock.ts';
-import type { Capability } from './permission.ts';
+import { programNeeds } from './permission.ts';
 import { BpfProgram, type AnyMap } from './program.ts';
 import { withSourceText } from './source-text.ts';
 import { explainVerifier } from './verifier-explain.ts';
@@ -49,9 +49,6 @@ export interface LoadProgramOptions {
    */
   readonly log?: 'on-failure' | 'never' | number;
 }
-
-/** Program types that need nothing of the network. */
-const TRACING = new Set(['kprobe', 'tracepoint', 'perf_event', 'raw_tracepoint', 'tracing', 'lsm']);
 
 /**
  * Loads a program, makes the maps that it names and does not find among those given, and closes all of it again where that fails.
@@ -146,9 +143,11 @@ function attachBtf(sys: Sys, program: Program, attr: Attr): Fd | undefined {
 
 /** The error of a program that was not loaded. */
 function refusal(sys: Sys, { name, type }: Program, result: number, context: BpfErrorContext = {}): NetlinkTcError {
-  const needs: Capability[] = TRACING.has(type) ? ['CAP_BPF', 'CAP_PERFMON'] : ['CAP_BPF', 'CAP_NET_ADMIN'];
   const words = context.verifier === undefined ? '' : `: the verifier refuses it${whatItSays(context.verifier)}`;
-  return bpfError(sys, result, 'BPF_PROG_LOAD', `cannot load ${type} program ${name}${words}`, { needs, ...context });
+  return bpfError(sys, result, 'BPF_PROG_LOAD', `cannot load ${type} program ${name}${words}`, {
+    needs: programNeeds(type),
+    ...context,
+  });
 }
 
 function whatItSays({ source, summary }: VerifierReport): string {
