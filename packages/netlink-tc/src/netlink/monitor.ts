@@ -29,10 +29,16 @@ export interface MonitorSource<T> {
   readonly formats: readonly MessageFormat[];
   /** What a notification means; undefined for one that means nothing here. */
   read(message: Message): Change<T> | undefined;
-  /** What tells values apart. */
+  /** What tells values apart. Two of one key with different contents are a change. */
   key(value: T): string;
-  /** Whether two values of one key are the same to who watches. */
-  same(a: T, b: T): boolean;
+}
+
+function equal(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a, plain) === JSON.stringify(b, plain);
+}
+
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}n` : value;
 }
 
 /** One event of a monitor. */
@@ -242,7 +248,7 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
     const previous = this.#known.get(key);
     this.#known.set(key, value);
     if (previous === undefined) this.#events.push({ type: 'added', value });
-    else if (!this.#source.same(previous, value)) this.#events.push({ type: 'changed', value, previous });
+    else if (!equal(previous, value)) this.#events.push({ type: 'changed', value, previous });
   }
 
   #delete(key: string): void {

@@ -100,9 +100,7 @@ const PEER: AttributeKind<LinkPeer> = {
   table: () => LINK_POLICY as Policy,
   write(writer: MessageWriter, { header, attributes = {} }: LinkPeer): void {
     const fields = { family: 0, type: 0, index: 0, flags: 0, change: 0, ...header };
-    const fault = LINK_HEADER.check(fields);
-    if (fault !== undefined) throw writer.refuse(`${fault.path} ${fault.problem}`);
-    writer.struct(LINK_HEADER.size, (into, at) => LINK_HEADER.write(fields, into, at));
+    a.structure(LINK_HEADER).write(writer, fields, {});
     writeAttributes(writer, LINK_POLICY, attributes);
   },
   read: (data) => ({

@@ -35,14 +35,6 @@ interface SourceParts<T, H, A> {
   readonly key: (value: T) => string;
 }
 
-function equal(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a, plain) === JSON.stringify(b, plain);
-}
-
-function plain(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}n` : value;
-}
-
 function source<T, H extends object, A extends object>(parts: SourceParts<T, H, A>): MonitorSource<T> {
   return {
     groups: parts.groups,
@@ -55,7 +47,6 @@ function source<T, H extends object, A extends object>(parts: SourceParts<T, H, 
       return message.type === parts.delete ? { kind: 'delete', value: parts.of(known) } : undefined;
     },
     key: parts.key,
-    same: equal,
   };
 }
 

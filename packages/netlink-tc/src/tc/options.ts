@@ -151,6 +151,7 @@ const SELECTOR = native(struct('tc_u32_sel', SELECTOR_FIELDS));
 const KEY: Layout<U32Key, U32Key> = native(
   struct('tc_u32_key', { mask: be32, value: be32, offset: i32, offsetMask: i32 }),
 );
+const KEY_KIND: AttributeKind<U32Key> = a.structure(KEY);
 
 /** `TCA_U32_SEL`: a struct and its keys. */
 const U32_SELECTOR: AttributeKind<U32Selector> = {
@@ -162,11 +163,7 @@ const U32_SELECTOR: AttributeKind<U32Selector> = {
     if (keys.length > 255) throw writer.refuse(`has ${keys.length} keys, and 255 are the most`);
     const head = { flags, offshift: 0, nkeys: keys.length, offmask: 0, off: 0, offoff: 0, hoff: 0, hmask: 0 };
     writer.struct(SELECTOR.size, (into, at) => SELECTOR.write(head, into, at));
-    for (const key of keys) {
-      const fault = KEY.check(key);
-      if (fault !== undefined) throw writer.refuse(`key${fault.path} ${fault.problem}`);
-      writer.struct(KEY.size, (into, at) => KEY.write(key, into, at));
-    }
+    for (const key of keys) KEY_KIND.write(writer, key, {});
   },
   read(data: Uint8Array): U32Selector {
     const { flags, nkeys } = SELECTOR.read(data, 0);

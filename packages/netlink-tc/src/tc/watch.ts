@@ -9,14 +9,6 @@ import { listQdiscs, type Qdisc } from './qdisc.ts';
 
 const FORMATS = [QDISC, FILTER, LINK] as unknown as readonly MessageFormat[];
 
-function equal(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a, plain) === JSON.stringify(b, plain);
-}
-
-function plain(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}n` : value;
-}
-
 /** What to watch for qdiscs: each is known by its link and place. They go with their link, without a word: then they are listed again. */
 export function qdiscSource(): MonitorSource<Qdisc> {
   return {
@@ -25,7 +17,6 @@ export function qdiscSource(): MonitorSource<Qdisc> {
     list: (socket) => socket.request(listQdiscs()),
     read: ({ type }) => (Object.values(FILTER.types).includes(type) ? undefined : { kind: 'refresh' }),
     key: ({ device, parent, handle }) => `${device} ${parent} ${handle}`,
-    same: equal,
   };
 }
 
@@ -54,6 +45,5 @@ export function filterSource(where: { readonly device: number; readonly parent: 
       return { kind: 'refresh' };
     },
     key: ({ priority, protocol, handle, chain, kind }) => `${chain} ${priority} ${protocol} ${kind} ${handle}`,
-    same: equal,
   };
 }
