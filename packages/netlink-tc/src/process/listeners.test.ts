@@ -194,7 +194,7 @@ describeWith([root, tool('nsenter')], 'listeners of another process', () => {
 });
 
 describeWith([root, tool('haproxy'), tool('nsenter')], 'listeners of HAProxy', () => {
-  test('a master and its worker; sockets that share a port', async () => {
+  test('a master and its worker; sockets that share a port', async ({ signal }) => {
     const sys = await testSys();
     const { enter } = await inside(sys);
     const path = join(tempDir(), 'haproxy.cfg');
@@ -210,8 +210,10 @@ describeWith([root, tool('haproxy'), tool('nsenter')], 'listeners of HAProxy', (
     const wanted = ['tcp ipv4 127.0.0.1 15001', 'tcp ipv4 127.0.0.1 15001', 'tcp ipv6 :: 15006'];
     const all = { ports: [15_001, 15_006], descendants: true };
     let taken: TakenListener[] = [];
-    for (const deadline = Date.now() + 5_000; Date.now() < deadline && taken.length === 0; await sleep(20))
+    while (taken.length === 0 && !signal.aborted) {
+      await sleep(20);
       taken = await takeListeners(sys, master.pid, all);
+    }
     closeAll(taken);
     expect(summary(taken)).toEqual(wanted);
     expect(new Set(taken.map(({ socket }) => socket.inode)).size).toBe(3);
