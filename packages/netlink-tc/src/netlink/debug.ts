@@ -1,4 +1,6 @@
-import { NLM_F, typeName, type Message, type MessageFormat } from './message.ts';
+import { errnoName } from '../errno.ts';
+import type { Acknowledgement } from './ack.ts';
+import { NLM_F, NLMSG, typeName, type Message, type MessageFormat } from './message.ts';
 
 /** Where the lines of `NETLINK_DEBUG=1` go. */
 export type DebugSink = (line: string) => void;
@@ -17,6 +19,12 @@ export function describeMessage(
 ): string {
   const { type, flags, header, attributes } = message;
   return `${direction} ${typeName(format, type)} seq ${sequence} flags ${flagNames(flags, direction)} ${show(header)} ${show(attributes)}`;
+}
+
+/** One line about the end of an answer: whether it is an acknowledgement or the end of a list, the error, and what the kernel says to it. */
+export function describeEnd(type: number, { result, extended }: Acknowledgement, sequence: number): string {
+  const outcome = result < 0 ? errnoName(result) : 'ok';
+  return `< ${type === NLMSG.DONE ? 'DONE' : 'ACK'} seq ${sequence} ${outcome} ${show(extended)}`;
 }
 
 const REQUEST_FLAGS = {

@@ -1,6 +1,6 @@
 import { NetlinkTcError } from '../error.ts';
 import { readAcknowledgement, refusal } from './ack.ts';
-import { describeMessage, type DebugSink } from './debug.ts';
+import { describeEnd, describeMessage, type DebugSink } from './debug.ts';
 import { NLM_F, NLMSG, readMessage, writeMessage, type RawMessage } from './message.ts';
 import type { Request } from './request.ts';
 import { MessageWriter } from './writer.ts';
@@ -86,7 +86,7 @@ export class Exchange<T = unknown> {
         error: new NetlinkTcError('ERR_PROTOCOL', `cannot ${this.request.what}: data were lost`),
       };
     }
-    if (type === NLMSG.ERROR || type === NLMSG.DONE) return this.#end(raw, port);
+    if (type === NLMSG.ERROR || type === NLMSG.DONE) return this.#end(raw, port, debug);
     if (this.#settled || this.#error !== undefined) return OPEN;
     try {
       const { format, brief, read } = this.request;
@@ -102,9 +102,10 @@ export class Exchange<T = unknown> {
     return OPEN;
   }
 
-  #end(raw: RawMessage, port: number): Ending {
+  #end(raw: RawMessage, port: number, debug: DebugSink | undefined): Ending {
     try {
       const acknowledgement = readAcknowledgement(raw);
+      debug?.(describeEnd(raw.header.type, acknowledgement, this.sequence));
       if (this.#error !== undefined) return { kind: 'failed', error: this.#error };
       if (acknowledgement.result < 0)
         return { kind: 'failed', error: refusal(acknowledgement, { ...this.request, message: this.#again(port) }) };

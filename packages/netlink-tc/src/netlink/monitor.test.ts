@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
 import { testNetns, type TestNetns } from '../../test/netns.ts';
 import { closing, testSys } from '../../test/sys.ts';
@@ -83,6 +83,25 @@ describeWith([root, tool('ip'), tool('tc')], 'monitors of the kernel', () => {
       if (type === 'ready') break;
     }
     expect(seen).toEqual(['existing', 'ready']);
+  });
+
+  test('notifications are printed with NETLINK_DEBUG=1', async () => {
+    const sys = await testSys();
+    const { socket, netns } = testNetns(sys);
+    vi.stubEnv('NETLINK_DEBUG', '1');
+    const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+      write.mockRestore();
+    });
+    const monitor = closing(Monitor.open(sys, linkSource(), { netns }));
+    await settle(monitor);
+    write.mockClear();
+    await socket.request(addLink({ kind: 'bridge', name: 'br0' }));
+    await settle(monitor);
+    expect(write.mock.calls.map(([printed]) => String(printed))).toContainEqual(
+      expect.stringMatching(/^< RTM_NEWLINK seq \d+ .*"name":"br0".*\n$/),
+    );
   });
 
   test('a bridge that loses a port has not lost the link', async () => {

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { NetlinkTcError, systemError } from '../error.ts';
 import type { Netns } from '../netns/index.ts';
 import type { Fd, Poll, Sys } from '../sys/index.ts';
+import { debugFromEnvironment, describeMessage, type DebugSink } from './debug.ts';
 import { readMessage, walkMessages, type Message, type MessageFormat } from './message.ts';
 import type { Attributes } from './policy.ts';
 import { Receiver } from './receiver.ts';
@@ -81,6 +82,7 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
   readonly #receiver: Receiver;
   readonly #known = new Map<string, T>();
   readonly #events: MonitorEvent<T>[] = [];
+  readonly #debug: DebugSink | undefined = debugFromEnvironment();
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.close();
   #started = false;
@@ -230,8 +232,10 @@ export class Monitor<T> implements AsyncIterableIterator<MonitorEvent<T>>, Dispo
     if (datagram.sender !== 0) return true;
     for (const raw of walkMessages(datagram.bytes)) {
       const format = this.#source.formats.find(({ types }) => Object.values(types).includes(raw.header.type));
-      if (format !== undefined)
-        this.#apply(this.#source.read(readMessage(format as MessageFormat<object, Attributes>, raw)));
+      if (format === undefined) continue;
+      const message = readMessage(format as MessageFormat<object, Attributes>, raw);
+      this.#debug?.(describeMessage('<', format, message, raw.header.sequence));
+      this.#apply(this.#source.read(message));
     }
     return true;
   }

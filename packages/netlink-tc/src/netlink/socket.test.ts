@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { struct, u32 as layoutU32 } from 'bpf-asm/layout';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { message } from '../../test/arbitrary.ts';
 import { createFakeSys, type FakeSys, type SysArg } from '../sys/index.ts';
 import { LITTLE_ENDIAN, native } from './host.ts';
@@ -306,12 +306,35 @@ test('malformed answers fail what waits, and the socket goes on', async () => {
 
 test('messages are printed both ways for who asks', async () => {
   const lines: string[] = [];
-  const { socket } = kernel(({ sequence }) => [thing(sequence, 5), done(sequence)], {
-    debug: (line) => lines.push(line),
-  });
+  const { socket } = kernel(
+    ({ sequence, type }) =>
+      type === 64 ? [ack(sequence, -EINVAL, attr(1, ...letters('no')))] : [thing(sequence, 5), done(sequence)],
+    { debug: (line) => lines.push(line.replace(/seq \d+/, 'seq N')) },
+  );
   await socket.request({ ...list, attributes: { name: 'a' } } as typeof list);
-  expect(lines.map((line) => line.replace(/seq \d+/, 'seq N'))).toEqual([
+  await expect(socket.request(add({ name: 'b' }))).rejects.toThrow('no');
+  expect(lines).toEqual([
     '> GET_THING seq N flags REQUEST|DUMP {} {"name":"a"}',
     '< NEW_THING seq N flags MULTI {"id":5} {}',
+    '< DONE seq N ok {}',
+    '> NEW_THING seq N flags REQUEST|ACK {} {"name":"b"}',
+    '< ACK seq N EINVAL {"message":"no"}',
+  ]);
+});
+
+test('NETLINK_DEBUG=1 prints them to standard error, and nothing else does', async () => {
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    write.mockRestore();
+  });
+  for (const value of ['', '0', '1']) {
+    vi.stubEnv('NETLINK_DEBUG', value);
+    const { socket } = kernel(({ sequence }) => [ack(sequence)]);
+    await socket.request(add({ name: value }));
+  }
+  expect(write.mock.calls.map(([printed]) => String(printed).replace(/seq \d+/, 'seq N'))).toEqual([
+    '> NEW_THING seq N flags REQUEST|ACK {} {"name":"1"}\n',
+    '< ACK seq N ok {}\n',
   ]);
 });

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -34,7 +34,9 @@ test('references become paths', () => {
   expect(referencePath({ name: 'a' })).toBe('/run/netns/a');
   expect(referencePath({ pid: 7 })).toBe('/proc/7/ns/net');
   expect(referencePath({ path: '/x' })).toBe('/x');
+  expect(referencePath({ fd: 0 })).toBe('/proc/self/fd/0');
   expect(() => referencePath({ pid: -1 })).toThrow(/no process id/);
+  expect(() => referencePath({ fd: -1 })).toThrow(/no descriptor/);
 });
 
 test('refusals name the capability; the old namespace is closed again', () => {
@@ -109,6 +111,26 @@ describeWith([root, tool('ip')], 'network namespaces of the kernel', () => {
     expect(here()).toBe(before);
     using same = currentNetns(sys);
     expect(`net:[${same.inode}]`).toBe(before);
+  });
+
+  test('the same namespace by path, descriptor and process; the handle outlives what it was opened by', () => {
+    const netns = createAnonymousNetns(sys);
+    const { inode } = netns;
+    const handles = [openNetns(sys, { fd: netns.fd }), openNetns(sys, { path: `/proc/self/fd/${netns.fd}` })];
+    netns.close();
+    expect(handles.map((handle) => handle.inode)).toEqual([inode, inode]);
+    expect(handles.map((handle) => handle.run(here))).toEqual([`net:[${inode}]`, `net:[${inode}]`]);
+    const child = spawn('nsenter', [`--net=/proc/${process.pid}/fd/${handles[0]?.fd}`, 'sleep', '60']);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return expect
+      .poll(() => {
+        using byPid = openNetns(sys, { pid: child.pid ?? 0 });
+        return byPid.inode;
+      })
+      .toBe(inode)
+      .finally(() => {
+        for (const handle of handles) handle.close();
+      });
   });
 
   test('a socket opened inside belongs there: the same port is free outside', async () => {

@@ -11,8 +11,9 @@ const { ENOENT } = constants.errno;
 /** Where named namespaces are: ip-netns(8) and container runtimes use it too. */
 export const NETNS_DIRECTORY = '/run/netns';
 
-/** A reference to a network namespace: by name below `/run/netns`, by path, or by a process of its. */
-export type NetnsReference = { readonly name: string } | { readonly path: string } | { readonly pid: number };
+/** A reference to a network namespace: by name below `/run/netns`, by path, by a process of its, or by an open descriptor. */
+export type NetnsReference =
+  { readonly name: string } | { readonly path: string } | { readonly pid: number } | { readonly fd: number };
 
 /** An open network namespace: it lives at least as long as this. */
 export class Netns implements Disposable {
@@ -69,18 +70,22 @@ export function netnsPath(name: string): string {
   return `${NETNS_DIRECTORY}/${name}`;
 }
 
-/** The path in procfs or bpffs that a reference means. */
+function number(value: number, least: number, what: string): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new NetlinkTcError('ERR_INVALID_ARGUMENT', `${String(value)} is no ${what}`);
+}
+
+/** The path that a reference means. */
 export function referencePath(reference: NetnsReference): string {
   if ('name' in reference) return netnsPath(reference.name);
   if ('path' in reference) return reference.path;
-  if (!Number.isInteger(reference.pid) || reference.pid < 1) {
-    throw new NetlinkTcError('ERR_INVALID_ARGUMENT', `${String(reference.pid)} is no process id`);
-  }
-  return `/proc/${reference.pid}/ns/net`;
+  if ('fd' in reference) return `/proc/self/fd/${number(reference.fd, 0, 'descriptor')}`;
+  return `/proc/${number(reference.pid, 1, 'process id')}/ns/net`;
 }
 
 /**
- * Opens a network namespace.
+ * Opens a network namespace, with a descriptor of its own. What is opened by path or descriptor and is no network namespace is found out
+ * when it is entered.
  * @throws NetlinkTcError `ERR_NOT_FOUND` when there is none, `ERR_PERMISSION` (another user's process needs `CAP_SYS_PTRACE`)
  */
 export function openNetns(sys: Sys, reference: NetnsReference): Netns {
