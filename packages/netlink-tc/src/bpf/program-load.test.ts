@@ -17,7 +17,8 @@ import {
   u64,
   u32,
 } from 'bpf-asm';
-import { expect, test } from 'vitest';
+import { Session } from 'node:inspector';
+import { expect, onTestFinished, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { programOf } from '../../test/program.ts';
 import { closing, testSys } from '../../test/sys.ts';
@@ -164,6 +165,28 @@ describeWith([root], 'programs', () => {
     );
     expect(wide.verifier?.summary).toBe('The sequence of 8193 jumps is too complex.');
     expect(wide.hint).toContain('8192 branches');
+  });
+
+  test('a profiler, which sends signals all the time, does not keep a large program from being verified', async () => {
+    const sys = await testSys();
+    const profiler = new Session();
+    profiler.connect();
+    onTestFinished(() => profiler.disconnect());
+    profiler.post('Profiler.enable');
+    profiler.post('Profiler.setSamplingInterval', { interval: 100 });
+    profiler.post('Profiler.start');
+    const rounds = [
+      mov64('r6', 0),
+      label('again'),
+      add64('r6', 1),
+      jlt('r6', 100_000, 'again'),
+      mov64('r0', 0),
+      exit(),
+    ];
+    const loaded = loadProgram(sys, programOf(rounds));
+    expect(loaded.fd).toBeGreaterThan(2);
+    loaded.close();
+    profiler.post('Profiler.stop');
   });
 
   test('a helper for GPL programs is refused by its licence', async () => {

@@ -25,8 +25,10 @@ import { summariseLog } from './verifier-log.ts';
 
 const { E2BIG, EAGAIN, ENOSPC, EFAULT, EINVAL } = constants.errno;
 
-/** The kernel interrupts the verification of a large program by a signal; so many times it is begun again. */
+/** A signal interrupts the verification of a large program; so many times it is begun again, with signals held back. */
 const ATTEMPTS = 10;
+/** rt_sigprocmask(2): the set replaces the one of the thread. */
+const SIG_SETMASK = 2;
 const LOG_START = 64 << 10;
 /** Every instruction that the verifier walks over, and its messages (`BPF_LOG_LEVEL1` of Linux' include/linux/bpf_verifier.h). */
 const LOG_WALK = 1;
@@ -115,11 +117,22 @@ function loadFd(sys: Sys, program: Program, maps: ReadonlyMap<string, number>, o
 }
 
 function load(sys: Sys, attr: Attr): number {
-  let result = -EAGAIN;
-  for (let attempt = 0; attempt < ATTEMPTS && result === -EAGAIN; attempt += 1) {
-    result = withMemlock(sys, () => sys.bpf(BPF_COMMAND.BPF_PROG_LOAD, attr.bytes));
+  const once = (): number => withMemlock(sys, () => sys.bpf(BPF_COMMAND.BPF_PROG_LOAD, attr.bytes));
+  const result = once();
+  return result === -EAGAIN ? withoutSignals(sys, once) : result;
+}
+
+/** Makes a call that signals interrupt: a profiler sends them faster than a large program is verified. They come when it has returned. */
+function withoutSignals(sys: Sys, call: () => number): number {
+  const old = new Uint8Array(8);
+  const isBlocked = sys.call('rt_sigprocmask', SIG_SETMASK, new Uint8Array(8).fill(0xff), old, old.length) === 0;
+  try {
+    let result = call();
+    for (let attempt = 1; attempt < ATTEMPTS && result === -EAGAIN; attempt += 1) result = call();
+    return result;
+  } finally {
+    if (isBlocked) sys.call('rt_sigprocmask', SIG_SETMASK, old, null, old.length);
   }
-  return result;
 }
 
 /** Types, functions and lines of the program. A kernel without BTF, or a process that may not load it, loads without. */
@@ -151,15 +164,17 @@ function refusal(sys: Sys, { name, type }: Program, result: number, context: Bpf
 }
 
 function whatItSays({ source, summary }: VerifierReport): string {
-  if (source === undefined) return `: ${summary}`;
-  const { file, line, text } = source;
-  return ` at ${file}:${line}${text === undefined ? '' : ` (${text.trim()})`}: ${summary}`;
+  const where =
+    source === undefined
+      ? ''
+      : ` at ${source.file}:${source.line}${source.text === undefined ? '' : ` (${source.text.trim()})`}`;
+  return summary === '' ? where : `${where}: ${summary}`;
 }
 
 /** Loads again for the log, in a buffer that grows to the log's true size, and makes the error of it. */
 function failure(sys: Sys, program: Program, attr: Attr, result: number, size: number): NetlinkTcError {
   const { log, errno, truncated } = readLog(sys, attr, size, result);
-  if (log === '') {
+  if (log === '' || errno === EAGAIN) {
     const hint = UNSEEN[errno];
     return refusal(sys, program, -errno, hint === undefined ? {} : { hint });
   }
@@ -172,9 +187,10 @@ function failure(sys: Sys, program: Program, attr: Attr, result: number, size: n
   });
 }
 
-/** What the kernel refuses before it looks at the program, and so without a log. */
+/** What is no fault of the program's instructions, and so not in the log. */
 const UNSEEN: Readonly<Record<number, string>> = {
   [EINVAL]: 'the kernel refuses the attributes before it looks at the program: its type, flags or expected attach type',
+  [EAGAIN]: 'signals interrupt the verifier each time: try again when there are fewer of them',
   [E2BIG]: 'a program has a million instructions at most (4096 without CAP_BPF): split it by tail calls',
 };
 
