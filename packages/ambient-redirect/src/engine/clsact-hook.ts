@@ -79,7 +79,7 @@ export class ClsactHooks {
       if (!isNetlinkTcError(qdisc?.reason, 'ERR_EXISTS')) throw qdisc?.reason;
     }
     if (made?.status === 'fulfilled') return made.value as Filter;
-    await this.#removeQdisc(device);
+    if ((await this.#bothSides(device)).length === 0) await this.#removeQdisc(device);
     throw made?.reason;
   }
 
@@ -130,28 +130,29 @@ export class ClsactHooks {
   }
 
   async detach(hook: Hook, where: ClsactPlace): Promise<void> {
-    const { status } = await this.state(hook, where);
-    if (status === 'ours') {
-      const { device, direction } = hook;
+    const { device, direction } = hook;
+    const mine = (await this.state(hook, where)).status === 'ours' ? 1 : 0;
+    const filters = await this.#bothSides(device);
+    // The last one goes with its qdisc, in one system call: who dies has removed both or none.
+    if (filters.length === mine && (await this.#removeQdisc(device))) return;
+    if (mine > 0)
       await ifThere(this.#socket.request(deleteFilter({ ...filterPlace(where), device, parent: direction })));
-    }
-    await this.#removeQdisc(hook.device);
+    const ofOurs = filters.filter((each) => this.#isOfOurs(each)).length;
+    if (ofOurs === mine) this.#records.delete(this.#qdiscRecord(device));
   }
 
   /**
-   * Removes a qdisc that we made and that nobody uses, and forgets it where none of ours is left. The kernel cannot look and remove at
-   * once: who adds a filter just then loses it.
+   * Removes a qdisc that we made, with all that is on it; tells whether it was one of ours. The kernel cannot look and remove at once: who
+   * adds a filter between the look and this loses it.
    */
-  async #removeQdisc(device: number): Promise<void> {
+  async #removeQdisc(device: number): Promise<boolean> {
     const record = this.#qdiscRecord(device);
-    if (this.#records.get(record) === undefined) return;
-    const left = await this.#bothSides(device);
-    if (left.some((each) => this.#isOfOurs(each))) return;
+    if (this.#records.get(record) === undefined) return false;
     // One of another kind in its place is not ours.
-    if (left.length === 0 && (await this.#qdiscKind(device)) === 'clsact') {
-      await ifThere(this.#socket.request(deleteQdisc({ device, parent: 'clsact' })));
-    }
+    const isOurs = (await this.#qdiscKind(device)) === 'clsact';
+    if (isOurs) await ifThere(this.#socket.request(deleteQdisc({ device, parent: 'clsact' })));
     this.#records.delete(record);
+    return isOurs;
   }
 
   /** All filters of both sides of a link; none where it has no such qdisc, or is gone. */

@@ -21,9 +21,6 @@ import { lockDirectory } from './lock.ts';
 import { RecordStore } from './records.ts';
 import { schema, schemaDifferences, schemaDigest, type Schema } from './schema.ts';
 
-/** Where the state of an engine is if nothing is said. */
-export const STATE_PATH = '/sys/fs/bpf/ambient';
-
 /** The layout of the directory, and of the map of records: what all versions must agree on to tell each other apart. */
 const VERSION = 'v1';
 const SCHEMA_RECORD = 'schema';
@@ -71,7 +68,7 @@ export class StateDirectory implements Disposable {
 
   /**
    * Opens the state of an engine, and keeps others from it until it is closed, or its process ends.
-   * @param path in bpffs, which is mounted where it is not and {@link STATE_PATH} is asked for
+   * @param path in bpffs; with `create`, that is mounted at its usual place, `/sys/fs/bpf`, where it is not
    * @throws AmbientRedirectError `ERR_LOCKED` naming the process that has it; `ERR_SCHEMA` listing what differs when it is of a version
    * that lays maps out differently, with nothing touched; `ERR_NO_STATE` when there is none; `ERR_DAMAGED` when pins were taken away;
    * `ERR_INVALID_ARGUMENT` when the path is not in bpffs

@@ -6,6 +6,7 @@ import { describeWith, root } from '../../../../test/support/needs.ts';
 import { closing, testSys } from '../../../netlink-tc/test/sys.ts';
 import { statePath } from '../../test/state.ts';
 import { interfaces } from '../maps.ts';
+import { DEFAULT_PORTS } from '../ports.ts';
 import type { AppFacts, ByFamily, SteerFacts } from '../programs/index.ts';
 import { StateDirectory } from './directory.ts';
 import { PrefixSets } from './prefix-sets.ts';
@@ -88,13 +89,12 @@ describeWith([root], 'the store of programs', () => {
     const store = closing(new ProgramStore(sys, directory, { builders }));
     const { node } = factsOf(1);
     const tags = { outbound: '02:00:00:00:00:01', inbound: '06:00:00:00:00:01' };
-    const ports = { outbound: 15001, inboundHbone: 15008, inboundPlaintext: 15006, dns: 15053 };
     const names = [
       store.outbound(factsOf(1)),
       store.inbound(factsOf(1)),
       store.hostIn({ node, preserving: false }),
       store.steer({ node, proxy: { ifindex: 2, addresses: NONE }, hbone: 15008, dns: false, handover: false }),
-      store.tproxy({ ports: ports as never, tags, dns: false, mark: { value: 0x400, mask: 0xfff } }),
+      store.tproxy({ ports: DEFAULT_PORTS, tags, dns: false, mark: { value: 0x400, mask: 0xfff } }),
     ].map(({ name }) => name);
     expect(names).toEqual(['app_outbound', 'app_inbound', 'ztunnel_host_in', 'ztunnel_steer', 'ztunnel_tproxy']);
   });

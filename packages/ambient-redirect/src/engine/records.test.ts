@@ -148,6 +148,17 @@ test('a record is read whole while another writes it', () => {
   expect(reader.get('pod')).toEqual([3, 'b'.repeat(3000)]);
 });
 
+test('parts that someone wrote over are told', () => {
+  for (const victim of [0, 1]) {
+    const map = new MemoryMap();
+    new RecordStore(map).put('pod', [1]);
+    const [key, part] = [...map.entries()].find(([{ generation }]) => Math.min(generation, 1) === victim) ?? [];
+    if (key === undefined || part === undefined) throw new Error('no such part');
+    map.update(key, { ...part, data: part.data.fill(0x2c) });
+    expect(() => new RecordStore(map).get('pod')).toThrow(expect.objectContaining({ code: 'ERR_DAMAGED' }));
+  }
+});
+
 test('parts that someone took away are told', () => {
   const map = new MemoryMap();
   const store = new RecordStore(map);

@@ -59,11 +59,9 @@ export class RecordStore {
       const head = this.#head(id);
       if (head === undefined) return undefined;
       const text = this.#read(id, head);
-      if (text !== undefined) return JSON.parse(text) as T;
+      if (text !== undefined) return parse<T>(text);
     }
-    throw new AmbientRedirectError('ERR_DAMAGED', `the record ${name} is not whole`, {
-      hint: 'something else writes to the map of records: take the engine off this node, and enroll anew',
-    });
+    throw damaged(`the record ${name} is not whole`);
   }
 
   /**
@@ -151,7 +149,22 @@ export class RecordStore {
 }
 
 function headOf({ length, data }: Part): Head {
-  return JSON.parse(Buffer.from(data.subarray(0, length)).toString('utf8')) as Head;
+  return parse<Head>(Buffer.from(data.subarray(0, length)).toString('utf8'));
+}
+
+function parse<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw damaged('a record is not what was written', error);
+  }
+}
+
+function damaged(what: string, cause?: unknown): AmbientRedirectError {
+  return new AmbientRedirectError('ERR_DAMAGED', what, {
+    hint: 'something else writes to the map of records: take the engine off this node, and enroll anew',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 function idOf(name: string): Uint8Array {
