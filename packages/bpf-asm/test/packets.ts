@@ -17,6 +17,10 @@ export interface PacketFacts {
   /** Extension headers of IPv6: type, and bytes with the first (the next header) left 0. */
   readonly extensions?: readonly (readonly [type: number, bytes: readonly number[]])[];
   readonly vlan?: number;
+  /** Flags of TCP; SYN where nothing is said. */
+  readonly flags?: number;
+  /** What follows the IP headers, in place of a TCP or UDP header. */
+  readonly payload?: Uint8Array;
 }
 
 /** Bytes one after the other. */
@@ -40,7 +44,9 @@ export function frame(type: number, payload: Uint8Array, { vlan }: PacketFacts =
 }
 
 /** A TCP header, or the first bytes of a UDP one, by the protocol. */
-function transport({ sourcePort = 40000, destinationPort = 80, protocol = 6 }: PacketFacts): Uint8Array {
+function transport(facts: PacketFacts): Uint8Array {
+  const { sourcePort = 40000, destinationPort = 80, protocol = 6, flags = 2, payload } = facts;
+  if (payload !== undefined) return payload;
   const ports = { source: sourcePort, destination: destinationPort };
   if (protocol === 17) return Udp.encode({ ...ports, length: 8, checksum: 0 });
   return Tcp.layout.encode({
@@ -48,7 +54,7 @@ function transport({ sourcePort = 40000, destinationPort = 80, protocol = 6 }: P
     sequence: 1,
     acknowledgement: 0,
     dataOffset: 0x50,
-    flags: 2,
+    flags,
     window: 1000,
     checksum: 0,
     urgent: 0,
