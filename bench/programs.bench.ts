@@ -3,11 +3,28 @@
  * as root also the nanoseconds of a packet over the empty program, which is what a hook costs that does nothing. Of what is above it the redirect
  * helper takes the better part: it stands beside them, alone. Rounds are interleaved, the best of each counts: the machine's noise only adds.
  */
-import { encode, exit, mov64, resolveMaps, schedCls, type Program } from 'bpf-asm';
-import { loadProgram, openSys, readProgramInfo, testRun, type BpfProgram, type Sys } from 'netlink-tc';
+import { AF_INET, encode, exit, IPPROTO_TCP, mov64, resolveMaps, schedCls, type Program } from 'bpf-asm';
+import { ipv4Address } from 'bpf-asm/layout';
+import {
+  loadProgram,
+  openSys,
+  readProgramInfo,
+  testRun,
+  type BpfProgram,
+  type Sys,
+  type TestRunOptions,
+} from 'netlink-tc';
 import { ipv4, ipv6 } from '../packages/bpf-asm/test/packets.ts';
-import { Pod, POD_FLAG } from '../packages/ambient-redirect/src/maps.ts';
-import { appInbound, appOutbound, podPlace, type AppFacts } from '../packages/ambient-redirect/src/programs/index.ts';
+import {
+  appInbound,
+  appOutbound,
+  hostIn,
+  steer,
+  type AppFacts,
+  type NodeFacts,
+} from '../packages/ambient-redirect/src/programs/index.ts';
+import { ENROLLED, putPod } from '../packages/ambient-redirect/test/pods.ts';
+import { ListeningSockets } from '../packages/ambient-redirect/test/steering.ts';
 
 const ROUNDS = 9;
 const REPEAT = 1_000_000;
@@ -40,45 +57,90 @@ function segment(family: 'ipv4' | 'ipv6', sender: 'pod' | 'other'): Uint8Array {
   return packet;
 }
 
-/** A program, and what it is run on; nothing where any packet does. */
+/** A connection of the pod's as it reaches the proxy: `struct bpf_sk_lookup`. */
+function connection(): Uint8Array {
+  const context = new Uint8Array(72);
+  const view = new DataView(context.buffer);
+  view.setUint32(8, AF_INET, true);
+  view.setUint32(12, IPPROTO_TCP, true);
+  context.set(ipv4Address.encode(POD.ipv4), 16);
+  context.set(ipv4Address.encode(OTHER.ipv4), 40);
+  view.setUint32(60, 80, true);
+  return context;
+}
+
+/** The interfaces that a packet came by, and is at: `struct __sk_buff`. */
+function arrival(): Uint8Array {
+  const context = new Uint8Array(192);
+  new Uint32Array(context.buffer).set([2, 1], 9);
+  return context;
+}
+
+/** A program, what it is run on, and what it must return. The last one that is empty is its floor. */
 interface Entry {
   readonly name: string;
   readonly make: () => Program;
-  readonly packet: Uint8Array;
+  readonly input: TestRunOptions;
+  readonly wanted: number;
+  /** Where its pod is looked up. */
+  readonly podCidrs?: NodeFacts['podCidrs'];
 }
 
-const empty = (): Program => ({
+const empty = (type: 'sched_cls' | 'sk_lookup', result: number): Program => ({
   name: 'empty',
-  type: 'sched_cls',
+  type,
+  ...(type === 'sk_lookup' ? { expectedAttachType: type } : {}),
   licence: 'Apache-2.0',
-  instructions: [mov64('r0', -1), exit()],
+  instructions: [mov64('r0', result), exit()],
   functions: [{ name: 'empty', index: 0 }],
   maps: [],
 });
 
 const options = { licence: 'Apache-2.0' } as const;
-const out = segment('ipv4', 'pod');
+const [NEXT, REDIRECT, PASS] = [-1, 7, 1];
+const context = arrival();
+const [out4, out6, in4, in6] = [
+  { data: segment('ipv4', 'pod'), context },
+  { data: segment('ipv6', 'pod'), context },
+  { data: segment('ipv4', 'other'), context },
+  { data: segment('ipv6', 'other'), context },
+];
+const lookup = { data: null, context: connection() };
+const { node } = FACTS;
+const host = (podCidrs: NodeFacts['podCidrs'], preserving: boolean) => (): Program =>
+  hostIn({ node: { ...node, podCidrs }, preserving });
+// A test run of a sk_lookup program takes no interface: it is 0.
+const proxySide = { proxy: { ifindex: 0, addresses: { ipv4: ['10.244.1.9'], ipv6: ['fd00:1::9'] } }, hbone: 15008 };
 const ENTRIES: readonly Entry[] = [
-  { name: 'empty (the floor)', make: empty, packet: out },
-  { name: 'redirect_peer alone', make: () => schedCls('peer', options, ({ redirectPeer }) => redirectPeer(7777)), packet: out },
-  { name: 'redirect alone', make: () => schedCls('plain', options, ({ redirect }) => redirect(7777)), packet: out },
-  { name: 'app_outbound IPv4', make: () => appOutbound(FACTS), packet: out },
-  { name: 'app_outbound IPv6', make: () => appOutbound(FACTS), packet: segment('ipv6', 'pod') },
-  { name: 'app_inbound IPv4', make: () => appInbound(FACTS), packet: segment('ipv4', 'other') },
-  { name: 'app_inbound IPv6', make: () => appInbound(FACTS), packet: segment('ipv6', 'other') },
+  { name: 'empty (the floor)', make: () => empty('sched_cls', NEXT), input: out4, wanted: NEXT },
+  { name: 'redirect_peer alone', make: () => schedCls('peer', options, ({ redirectPeer }) => redirectPeer(7777)), input: out4, wanted: REDIRECT },
+  { name: 'redirect alone', make: () => schedCls('plain', options, ({ redirect }) => redirect(7777)), input: out4, wanted: REDIRECT },
+  { name: 'app_outbound IPv4', make: () => appOutbound(FACTS), input: out4, wanted: REDIRECT },
+  { name: 'app_outbound IPv6', make: () => appOutbound(FACTS), input: out6, wanted: REDIRECT },
+  { name: 'app_inbound IPv4', make: () => appInbound(FACTS), input: in4, wanted: REDIRECT },
+  { name: 'app_inbound IPv6', make: () => appInbound(FACTS), input: in6, wanted: REDIRECT },
+  { name: 'host_in IPv4', make: host(node.podCidrs, false), input: in4, wanted: REDIRECT },
+  { name: 'host_in IPv6', make: host(node.podCidrs, false), input: in6, wanted: REDIRECT },
+  { name: 'host_in IPv4, hash', make: host({}, false), input: in4, wanted: REDIRECT, podCidrs: {} },
+  { name: 'host_in preserving', make: host(node.podCidrs, true), input: in4, wanted: REDIRECT },
+  { name: 'empty (its floor)', make: () => empty('sk_lookup', PASS), input: lookup, wanted: PASS },
+  { name: 'steer IPv4', make: () => steer({ node, ...proxySide, dns: true, handover: false }), input: lookup, wanted: PASS },
 ]; // prettier-ignore
 
-/** Puts the pod where the programs look for it, at the interface of test runs. */
-function putPod({ maps }: BpfProgram): void {
-  const raw = maps.get('pod_array')?.raw;
-  if (raw === undefined) return;
+/** Puts the pod where a program looks for it, at the interface of test runs, and the listener that steering gives it. */
+function fillMaps({ maps }: BpfProgram, podCidrs: NodeFacts['podCidrs'], sockets: ListeningSockets): void {
+  const put = (name: string, key: Uint8Array, value: Uint8Array): void => {
+    const raw = maps.get(name)?.raw;
+    if (raw === undefined) return;
+    raw.key.set(key);
+    raw.value.set(value);
+    if (raw.update(0n) !== 0) throw new Error(`${name} cannot be written`);
+  };
   for (const address of Object.values(POD)) {
-    const place = podPlace(FACTS.node.podCidrs, address);
-    if (!('array' in place)) throw new Error(`${address} is not in the array`);
-    new DataView(raw.key.buffer, raw.key.byteOffset).setUint32(0, place.array, true);
-    raw.value.set(Pod.encode({ ifindex: 1, slot: 1, flags: POD_FLAG.deliver | POD_FLAG.classify }));
-    if (raw.update(0n) !== 0) throw new Error('pod_array cannot be written');
+    const entry = { ifindex: 1, slot: 1, flags: ENROLLED };
+    putPod((name) => ({ set: (key, value) => put(name, key, value) }), podCidrs, address, entry);
   }
+  put('listeners', new Uint8Array(4), new Uint8Array(Uint32Array.of(sockets.fd('outbound ipv4')).buffer));
 }
 
 interface Measured {
@@ -90,7 +152,7 @@ interface Measured {
   readonly program: BpfProgram | undefined;
 }
 
-function prepare(sys: Sys | undefined, entry: Entry): Measured {
+function prepare(sys: Sys | undefined, sockets: ListeningSockets | undefined, entry: Entry): Measured {
   let compile = Infinity;
   let made = entry.make();
   for (let round = 0; round < 3; round++) {
@@ -99,25 +161,24 @@ function prepare(sys: Sys | undefined, entry: Entry): Measured {
     compile = Math.min(compile, performance.now() - start);
   }
   const slots = encode(resolveMaps(made.instructions, () => 1)).length / 8;
-  if (sys === undefined) return { entry, slots, compile, load: Number.NaN, verified: undefined, program: undefined };
+  if (sys === undefined || sockets === undefined)
+    return { entry, slots, compile, load: Number.NaN, verified: undefined, program: undefined };
   const start = performance.now();
   const program = loadProgram(sys, made);
   const load = performance.now() - start;
-  putPod(program);
+  fillMaps(program, entry.podCidrs ?? node.podCidrs, sockets);
   return { entry, slots, compile, load, verified: readProgramInfo(sys, program.fd).verifiedInstructions, program };
 }
 
 /** The best time of each program, round by round so that none has a better hour than another. */
 function measure(sys: Sys, all: readonly Measured[]): ReadonlyMap<Measured, number> {
   const best = new Map<Measured, number>();
-  const context = new Uint8Array(192);
-  new Uint32Array(context.buffer).set([2, 1], 9);
   for (let round = 0; round < ROUNDS; round++) {
     for (const one of all) {
       if (one.program === undefined) continue;
-      const { nanoseconds, result } = testRun(sys, one.program, { data: one.entry.packet, context, repeat: REPEAT });
-      const wanted = one.entry.name.startsWith('empty') ? -1 : 7;
-      if ((result | 0) !== wanted) throw new Error(`${one.entry.name}: ${result | 0}, not ${wanted}`);
+      const { input, wanted, name } = one.entry;
+      const { nanoseconds, result } = testRun(sys, one.program, { ...input, repeat: REPEAT });
+      if ((result | 0) !== wanted) throw new Error(`${name}: ${result | 0}, not ${wanted}`);
       best.set(one, Math.min(best.get(one) ?? Infinity, nanoseconds));
     }
   }
@@ -126,17 +187,22 @@ function measure(sys: Sys, all: readonly Measured[]): ReadonlyMap<Measured, numb
 
 const sys = process.getuid?.() === 0 ? await openSys() : undefined;
 if (sys === undefined) console.log('not root: nothing is loaded, no times');
-const all = ENTRIES.map((entry) => prepare(sys, entry));
+const sockets = sys && new ListeningSockets(sys);
+const all = ENTRIES.map((entry) => prepare(sys, sockets, entry));
 const times = sys === undefined ? new Map<Measured, number>() : measure(sys, all);
-const floor = times.get(all[0] as Measured) ?? Number.NaN;
+let floor = Number.NaN;
 const cell = (value: number | undefined, width: number): string =>
   (value === undefined || Number.isNaN(value) ? '-' : value.toFixed(0)).padStart(width);
 
 console.log(`${'program'.padEnd(22)}instructions  verified  compile ms  load ms  ns over the floor`);
 for (const one of all) {
-  const over = one === all[0] ? `(${cell(floor, 1)})` : cell((times.get(one) ?? Number.NaN) - floor, 1);
+  const time = times.get(one) ?? Number.NaN;
+  const isFloor = one.entry.name.startsWith('empty');
+  if (isFloor) floor = time;
+  const over = isFloor ? `(${cell(floor, 1)})` : cell(time - floor, 1);
   console.log(
     `${one.entry.name.padEnd(22)}${cell(one.slots, 12)}${cell(one.verified, 10)}${cell(one.compile, 12)}${cell(one.load, 9)}${over.padStart(19)}`,
   );
 }
 for (const { program } of all) program?.close();
+sockets?.[Symbol.dispose]();
