@@ -16,7 +16,9 @@ const SUBSET = [
 ];
 const TESTS = [
   'packages/bpf-asm/src/text/kernel.test.ts',
-  ...['bpf', 'netlink', 'netns', 'rtnl', 'sys', 'tc'].map((part) => `packages/netlink-tc/src/${part}`),
+  ...['bpf', 'diag', 'netlink', 'netns', 'process', 'rtnl', 'sys', 'tc'].map(
+    (part) => `packages/netlink-tc/src/${part}`,
+  ),
   'test/kernel.test.ts',
   'test/xlated.test.ts',
 ];

@@ -23,6 +23,9 @@ for (const { protocol, address, port } of JSON.parse(process.argv[2])) {
 if (process.argv[3] === undefined) {
   console.log('ready');
 } else {
-  const heirs = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', ...fds, ...fds] });
-  console.log(`ready ${heirs.pid}`);
+  // It ends with this process.
+  const heir = spawn('setpriv', ['--pdeathsig', 'KILL', 'sleep', 'infinity'], {
+    stdio: ['ignore', 'ignore', 'ignore', ...fds, ...fds],
+  });
+  console.log(`ready ${heir.pid}`);
 }

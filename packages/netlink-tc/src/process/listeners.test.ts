@@ -71,7 +71,7 @@ test('what is no process is refused', async () => {
   }
 });
 
-describeWith([root, tool('nsenter')], 'listeners of another process', () => {
+describeWith([root, tool('nsenter'), tool('setpriv')], 'listeners of another process', () => {
   const ALL: readonly Listener[] = [
     { protocol: 'tcp', address: '127.0.0.1', port: 81 },
     { protocol: 'tcp', address: '::1', port: 82 },
@@ -172,7 +172,7 @@ describeWith([root, tool('nsenter')], 'listeners of another process', () => {
   });
 
   test('an ordinary user is told what is missing, and may still look whether it runs', () => {
-    const child = living('sleep', '60');
+    const child = living('sleep', 'infinity');
     const nobody = join(import.meta.dirname, '../../test/nobody.ts');
     const args = ['--conditions=@ambient/source', '--import', 'tsx', nobody, String(child.pid)];
     const refused = (errno: number): unknown => ({

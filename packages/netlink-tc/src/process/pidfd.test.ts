@@ -5,7 +5,7 @@ import { openPidfd } from './pidfd.ts';
 
 test('the end of a process is told to all who wait for it', async () => {
   const sys = await testSys();
-  const child = living('sleep', '60');
+  const child = living('sleep', 'infinity');
   const held = closing(openPidfd(sys, child.pid));
   expect(held).toMatchObject({ pid: child.pid, running: true });
   const controller = new AbortController();
@@ -23,7 +23,7 @@ test('the end of a process is told to all who wait for it', async () => {
 
 test('who waits for a process learns when the descriptor is closed', async () => {
   const sys = await testSys();
-  const child = living('sleep', '60');
+  const child = living('sleep', 'infinity');
   const held = openPidfd(sys, child.pid);
   const wait = held.exited();
   held.close();
@@ -36,7 +36,7 @@ test('who waits for a process learns when the descriptor is closed', async () =>
 
 test('a descriptor that is not there', async () => {
   const sys = await testSys();
-  const held = closing(openPidfd(sys, living('sleep', '60').pid));
+  const held = closing(openPidfd(sys, living('sleep', 'infinity').pid));
   expect(() => held.takeFd(9999)).toThrow(expect.objectContaining({ code: 'ERR_NOT_FOUND' }));
   expect(() => held.takeFd(-1)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }));
 });
