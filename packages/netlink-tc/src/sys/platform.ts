@@ -21,8 +21,8 @@ type Numbers = Readonly<Record<SyscallName, number>>;
 const GENERIC: Numbers = {
   eventfd2: 19, dup3: 24, fcntl: 25, ioctl: 29, flock: 32, umount2: 39, mount: 40, statfs: 43, fstatfs: 44, openat: 56,
   close: 57, read: 63, write: 64, ppoll: 73, capget: 90, unshare: 97, rt_sigprocmask: 135, getpid: 172, gettid: 178,
-  socket: 198, socketpair: 199, bind: 200, listen: 201, connect: 203, getsockname: 204, getpeername: 205, sendto: 206, recvfrom: 207, setsockopt: 208,
-  getsockopt: 209, shutdown: 210, sendmsg: 211, recvmsg: 212, munmap: 215, perf_event_open: 241, accept4: 242,
+  socket: 198, socketpair: 199, bind: 200, listen: 201, connect: 203, getsockname: 204, getpeername: 205, sendto: 206, recvfrom: 207,
+  setsockopt: 208, getsockopt: 209, shutdown: 210, sendmsg: 211, recvmsg: 212, munmap: 215, perf_event_open: 241, accept4: 242,
   prlimit64: 261, setns: 268, renameat2: 276, memfd_create: 279, bpf: 280, pidfd_open: 434, pidfd_getfd: 438,
 };
 
