@@ -61,30 +61,28 @@ export function steer({ node, proxy, hbone, dns, handover }: SteerFacts): Progra
     );
 
     const [slot, what] = [variable(u32, LISTENER.plaintext), variable(u32, STEERED.plaintext)];
-    const choose = (listener: keyof typeof LISTENER, counted: keyof typeof STEERED): void => {
+    const aim = (listener: keyof typeof LISTENER, counted: keyof typeof STEERED): void => {
       slot.set(LISTENER[listener]);
       what.set(STEERED[counted]);
     };
     when(
+      callerFlags.get().hasAny(POD_FLAG.classify),
+      () => {
+        aim('outbound', 'outbound');
+        when(
+          all(dns, () => localPort.eq(DNS_PORT)),
+          () => aim('dnsTcp', 'dns'),
+        );
+      },
+      () => {
+        when(localPort.eq(hbone), () => aim('hbone', 'hbone'));
+      },
+    );
+    when(
       all(dns, () => protocol.eq(IPPROTO_UDP)),
       () => {
         when(caller.get().eq(0), pass);
-        choose('dnsUdp', 'dns');
-      },
-      () => {
-        when(
-          callerFlags.get().hasAny(POD_FLAG.classify),
-          () => {
-            choose('outbound', 'outbound');
-            when(
-              all(dns, () => localPort.eq(DNS_PORT)),
-              () => choose('dnsTcp', 'dns'),
-            );
-          },
-          () => {
-            when(localPort.eq(hbone), () => choose('hbone', 'hbone'));
-          },
-        );
+        aim('dnsUdp', 'dns');
       },
     );
 
