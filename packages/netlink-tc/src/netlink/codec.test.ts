@@ -193,7 +193,11 @@ test('messages: header, struct, attributes, one after the other', () => {
 
 test('an offset leads to the path of its attribute, through nests that depend on others', () => {
   const writer = new MessageWriter();
-  const attributes: Sample = { name: 'n', inner: { kind: 'blue', data: { depth: 1 } } };
+  const attributes: Sample = {
+    name: 'n',
+    inner: { kind: 'blue', data: { depth: 1 } },
+    items: [{ kind: 'red' }, { kind: 'blue', data: { depth: 2 } }],
+  };
   writeMessage(writer, { format: FORMAT, type: 64, flags: 0, attributes }, { sequence: 1, port: 1 });
   const paths = new Set<string | undefined>();
   for (let offset = 0; offset < writer.length + 4; offset += 4)
@@ -206,5 +210,12 @@ test('an offset leads to the path of its attribute, through nests that depend on
     'INNER.INNER_KIND',
     'INNER.INNER_DATA',
     'INNER.INNER_DATA.BLUE_DEPTH',
+    'ITEMS',
+    'ITEMS.[1]',
+    'ITEMS.[1].INNER_KIND',
+    'ITEMS.[2]',
+    'ITEMS.[2].INNER_KIND',
+    'ITEMS.[2].INNER_DATA',
+    'ITEMS.[2].INNER_DATA.BLUE_DEPTH',
   ]);
 });
