@@ -74,7 +74,8 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       chain: ['error'],
       observe: ['error', 'maps'],
       engine: ['error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'chain', 'observe'],
-      cli: ['error', 'ports', 'maps', 'programs', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine'],
+      demo: ['error', 'proxy', 'engine'],
+      cli: ['error', 'ports', 'maps', 'programs', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'demo'],
     },
   },
 };

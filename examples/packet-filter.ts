@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: a packet filter, from TypeScript to an object file that tc loads, run on packets without a kernel.
+ * A packet filter, from TypeScript to an object file that tc loads, run on packets without a kernel.
  *
  * The filter stands at the host's end of a pod's veth, as a mesh without sidecars needs it: what the pod sends by TCP goes to the node's proxy,
  * anything else goes on its way. SSH is left alone.

@@ -1,0 +1,88 @@
+import type { Sys } from 'netlink-tc';
+import type { AppFacts, HostInFacts, NodeFacts, ProxyFacts } from '../programs/index.ts';
+import { hostAddresses, type Host } from '../topology/index.ts';
+import type { StateDirectory } from './directory.ts';
+import type { DirectFlows } from './direct-flows.ts';
+import type { HookRecord, Hooks } from './hook.ts';
+import type { EngineSettings } from './options.ts';
+import type { PodMaps } from './pod-maps.ts';
+import { POD_RECORDS, podRecordName, type PodRecord } from './pod-record.ts';
+import type { ProgramStore } from './program-store.ts';
+import type { ProxySide } from './proxy-side.ts';
+import type { RecordStore } from './records.ts';
+
+/** Name of the record that says what the pods' entries were placed by. */
+export const PLACES_RECORD = 'places';
+/** Name of the record of the program at the proxy's host-side interface. */
+export const HOST_IN_RECORD = 'host-in';
+
+/** Where `ztunnel_host_in` is, and for which interface it was attached. */
+export interface HostInRecord {
+  readonly hook: HookRecord;
+}
+
+/** What the parts of the engine work with: the kernel's objects, and what is known of them. */
+export interface EngineContext {
+  readonly sys: Sys;
+  readonly settings: EngineSettings;
+  readonly host: Host;
+  readonly directory: StateDirectory;
+  readonly programs: ProgramStore;
+  readonly hooks: Hooks;
+  readonly podMaps: PodMaps;
+  readonly directFlows: DirectFlows;
+  readonly proxySide: ProxySide;
+  /** Pods by their ids: what is recorded of each. Changed by {@link savePod} and {@link forgetPod}. */
+  readonly pods: Map<string, PodRecord>;
+  /** Of each pod that drains, the proxy's connections (their cookies) that are waited for. */
+  readonly drains: Map<string, ReadonlySet<bigint>>;
+  /** What is the same for all pods; the host's addresses are those of the last look. */
+  node: NodeFacts;
+  /** One of so many verdicts is told; undefined where nobody listens. */
+  sample: number | undefined;
+}
+
+/** The pods that the last engine left. */
+export function recordedPods(records: RecordStore): Map<string, PodRecord> {
+  const pods = records.names(POD_RECORDS).map((name) => records.get<PodRecord>(name));
+  return new Map(pods.flatMap((pod) => (pod === undefined ? [] : [[pod.id, pod]])));
+}
+
+/** Records a pod as it is now. */
+export function savePod(context: EngineContext, pod: PodRecord): PodRecord {
+  context.directory.records.put(podRecordName(pod.id), pod);
+  context.pods.set(pod.id, pod);
+  return pod;
+}
+
+/** Forgets a pod, of which nothing is left. */
+export function forgetPod(context: EngineContext, { id }: PodRecord): void {
+  context.directory.records.delete(podRecordName(id));
+  context.pods.delete(id);
+  context.drains.delete(id);
+}
+
+/** Looks which addresses the host has by now. */
+export async function nodeFacts(host: Host, { podCidrs, bypass }: EngineSettings): Promise<NodeFacts> {
+  return { podCidrs, bypass, host: await hostAddresses(host) };
+}
+
+/** Where captured packets go. */
+export function proxyFacts({ proxySide, settings }: EngineContext): ProxyFacts {
+  const { state } = proxySide;
+  const isAway = state === undefined || (state.status === 'away' && settings.withoutProxy === 'pass');
+  if (isAway) return { away: settings.withoutProxy };
+  const { hostInterface, ownInterface, tags } = state;
+  return { ifindex: hostInterface.index, mac: ownInterface.mac, ...(tags === undefined ? {} : { tags }) };
+}
+
+/** What a pod's programs are made of. */
+export function appFacts(context: EngineContext, { policy, mode }: Pick<PodRecord, 'policy' | 'mode'>): AppFacts {
+  const { node, sample } = context;
+  return { node, policy, mode, proxy: proxyFacts(context), ...(sample === undefined ? {} : { sample }) };
+}
+
+/** What the program at the proxy's host-side interface is made of. */
+export function hostInFacts({ node, pods }: EngineContext): HostInFacts {
+  return { node, preserving: [...pods.values()].some(({ mode }) => mode !== 'full') };
+}

@@ -1,0 +1,111 @@
+import {
+  isNetlinkTcError,
+  listSockets,
+  NETLINK_SOCK_DIAG,
+  NetlinkSocket,
+  TCP_CONNECTED,
+  type InetSocket,
+  type Netns,
+  type Sys,
+} from 'netlink-tc';
+import type { OpenMaps } from './directory.ts';
+import { addressesOf, type PodRecord } from './pod-record.ts';
+
+/** A connection as its pod sees it; IPv4 mapped into IPv6, as the map has it. */
+export interface FlowKey {
+  readonly pod: string;
+  readonly other: string;
+  readonly podPort: number;
+  readonly otherPort: number;
+}
+
+/** The TCP connections of a network namespace that can still carry something. */
+export async function openConnections(sys: Sys, netns: Netns): Promise<InetSocket[]> {
+  using socket = NetlinkSocket.open(sys, { netns, protocol: NETLINK_SOCK_DIAG });
+  const wanted = { protocol: 'tcp', states: TCP_CONNECTED } as const;
+  const [ipv4, ipv6] = await socket.batch([
+    listSockets({ ...wanted, family: 'ipv4' }),
+    listSockets({ ...wanted, family: 'ipv6' }),
+  ]);
+  return [...ipv4, ...ipv6];
+}
+
+/** An address as the maps have it. */
+export function mapped(address: string): string {
+  return address.includes(':') ? address : `::ffff:${address}`;
+}
+
+/** The connections of a pod as flows: those of its redirected addresses. */
+export function flowsOf(pod: PodRecord, sockets: readonly InetSocket[]): FlowKey[] {
+  const own = new Set(addressesOf(pod).map(mapped));
+  return sockets
+    .map(({ local, remote }) => ({
+      pod: mapped(local.address),
+      other: mapped(remote.address),
+      podPort: local.port,
+      otherPort: remote.port,
+    }))
+    .filter((flow) => own.has(flow.pod));
+}
+
+/** The connections that run past the proxy until they end. */
+export class DirectFlows {
+  readonly #map: OpenMaps['direct'];
+  /** Flows without a socket at the last sweep: a SYN is noted before its pod has one, so the second time decides. */
+  #suspects: ReadonlySet<string> = new Set();
+
+  constructor({ direct }: OpenMaps) {
+    this.#map = direct;
+  }
+
+  /** Notes connections that are open; those that a program has noted meanwhile stay as they are. */
+  note(flows: readonly FlowKey[]): void {
+    for (const flow of flows) {
+      try {
+        this.#map.update(flow, OPEN, 'noexist');
+      } catch (error) {
+        if (!isNetlinkTcError(error, 'ERR_EXISTS')) throw error;
+      }
+    }
+  }
+
+  /**
+   * Takes out the connections that have ended without a word that a program could see.
+   * @param open of each pod that was looked at, by its address: what is open there
+   * @returns how many are left of each address that was looked at
+   */
+  sweep(open: ReadonlyMap<string, ReadonlySet<string>>): ReadonlyMap<string, number> {
+    const left = new Map([...open.keys()].map((address) => [address, 0]));
+    const suspects = new Set<string>();
+    const ended: FlowKey[] = [];
+    for (const flow of this.#map.keys()) {
+      const there = open.get(flow.pod);
+      if (there === undefined) continue;
+      const name = nameOf(flow);
+      if (!there.has(name)) {
+        if (this.#suspects.has(name)) {
+          ended.push(flow);
+          continue;
+        }
+        suspects.add(name);
+      }
+      left.set(flow.pod, (left.get(flow.pod) ?? 0) + 1);
+    }
+    this.#suspects = suspects;
+    this.#map.deleteMany(ended);
+    return left;
+  }
+
+  /** Takes out all connections of some addresses. */
+  forget(addresses: readonly string[]): void {
+    const gone = new Set(addresses.map(mapped));
+    this.#map.deleteMany([...this.#map.keys()].filter(({ pod }) => gone.has(pod)));
+  }
+}
+
+const OPEN = { open: 1, podFin: 0, otherFin: 0 } as const;
+
+/** A flow as one text. */
+export function nameOf({ pod, podPort, other, otherPort }: FlowKey): string {
+  return `${pod} ${podPort} ${other} ${otherPort}`;
+}

@@ -1,0 +1,381 @@
+import { openRingBuffer, openSys, type EventStream, type NetnsReference, type Sys } from 'netlink-tc';
+import { AmbientRedirectError } from '../error.ts';
+import {
+  readSteered,
+  readTraffic,
+  trafficCodec,
+  type SteeredCounts,
+  type TrafficCount,
+  type TrafficEvent,
+} from '../observe/index.ts';
+import { invalid } from '../policy.ts';
+import { Host } from '../topology/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { settlePreserved } from './advance.ts';
+import { nodeFacts, recordedPods, type EngineContext } from './context.ts';
+import { convergeHostIn, convergePod } from './converge.ts';
+import { DirectFlows } from './direct-flows.ts';
+import { StateDirectory } from './directory.ts';
+import { beginDrain, settleDrains } from './drain.ts';
+import { enrollPods, type Enrolment, type EnrollOptions, type EnrolmentFailure, type PodRequest } from './enroll.ts';
+import { Hooks } from './hook.ts';
+import { settingsOf, type EngineOptions } from './options.ts';
+import { PodMaps } from './pod-maps.ts';
+import { ProgramStore } from './program-store.ts';
+import { ProxySide, type ProxyReference, type ProxyState } from './proxy-side.ts';
+import { reconcile, type ReconcileReport } from './reconcile.ts';
+import { readStatus, type EngineStatus } from './status.ts';
+import { removePod } from './unenroll.ts';
+
+/** How often it is looked whether connections that run past the proxy have ended. */
+const SETTLE_MS = 2_000;
+
+/** How often it is looked how many connections are left, while someone waits for it. */
+const DRAIN_LOOK_MS = 100;
+
+/** Options of {@link RedirectEngine.unenroll}. */
+export interface UnenrollOptions {
+  /** Lets connections by the proxy run to their end; those that are left after so many milliseconds are cut off. */
+  readonly drain?: { readonly timeoutMs: number };
+  /** Waits no more; the draining goes on. */
+  readonly signal?: AbortSignal;
+  /** Told how many connections are left. */
+  readonly onProgress?: (left: number) => void;
+}
+
+/** What was counted. */
+export interface EngineMetrics {
+  readonly pods: readonly { readonly id: string; readonly traffic: readonly TrafficCount[] }[];
+  readonly steered: SteeredCounts;
+}
+
+/**
+ * The redirection engine of a node. It catches the traffic of the pods that are enrolled, hands it to the node's proxy, and leaves everything
+ * else alone. What it makes in the kernel outlives it: {@link RedirectEngine.close} leaves all running, and the next engine that is opened on
+ * the same directory takes it over; {@link RedirectEngine.teardown} takes all of it away.
+ *
+ * Its methods wait for each other: at no time do two of them change the node.
+ * @example
+ * ```ts
+ * const engine = await RedirectEngine.open({ podCidrs: ['10.244.1.0/24', 'fd00:10:244:1::/64'] });
+ * await engine.setProxy({ netns: { path: '/run/netns/ztunnel' }, pid: 4711 });
+ * await engine.enroll({ id: 'shop/cart-1', netns: { path: '/run/netns/cni-1234' } });
+ * ```
+ */
+export class RedirectEngine implements AsyncDisposable {
+  readonly #context: EngineContext;
+  /** What is being done, and what waits for it. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Opens the engine: makes its directory, or takes over what is there, and brings the kernel in line with what was wanted last.
+   * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` for an option; `ERR_LOCKED` while another process has the directory; `ERR_SCHEMA` when
+   * what is there is of an incompatible version
+   * @throws NetlinkTcError `ERR_PERMISSION` without the privileges that it takes: `CAP_BPF`, `CAP_NET_ADMIN`, `CAP_SYS_ADMIN`, and
+   * `CAP_SYS_PTRACE` to find the proxy's listeners
+   */
+  static async open(options: EngineOptions = {}): Promise<RedirectEngine> {
+    const settings = settingsOf(options);
+    const sys: Sys = options.sys ?? (await openSys());
+    const owned: Disposable[] = [];
+    const own = <T extends Disposable>(one: T): T => {
+      owned.push(one);
+      return one;
+    };
+    try {
+      const host = own(new Host(sys, hostReference(options.host)));
+      const directory = own(StateDirectory.open(sys, settings.directory, { create: true }));
+      const programs = own(new ProgramStore(sys, directory));
+      const { attach: mode, priority, order } = settings;
+      const hooks = new Hooks(sys, host.socket, directory, {
+        netns: host.netns,
+        mode,
+        priority,
+        ...(order && { order }),
+      });
+      let engine: RedirectEngine | undefined;
+      const onChange = (): void => {
+        if (engine !== undefined) engine.#proxyChanged();
+      };
+      const proxySide = own(await ProxySide.open({ sys, host, directory, programs, settings, onChange }));
+      const node = await nodeFacts(host, settings);
+      const pods = recordedPods(directory.records);
+      const podMaps = new PodMaps(directory.maps);
+      const directFlows = new DirectFlows(directory.maps);
+      const known = {
+        sys,
+        settings,
+        host,
+        directory,
+        programs,
+        hooks,
+        proxySide,
+        podMaps,
+        directFlows,
+        pods,
+        drains: new Map(),
+        node,
+      };
+      const context: EngineContext = { ...known, sample: undefined };
+      if (pods.size > 0 || proxySide.state !== undefined) await reconcile(context);
+      engine = new RedirectEngine(context);
+      engine.#settleLater();
+      return engine;
+    } catch (error) {
+      for (const one of owned.toReversed()) one[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Does one thing after the other. */
+  #inTurn<T>(work: (context: EngineContext) => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(() => {
+      if (this.#closed) {
+        throw new AmbientRedirectError('ERR_CLOSED', 'the engine is closed', { hint: 'open another one' });
+      }
+      return work(this.#context);
+    });
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** The proxy went away, or came back: where packets pass without one, programs have to be others. */
+  #proxyChanged(): void {
+    if (this.#closed || this.#context.settings.withoutProxy === 'drop') return;
+    // What fails here fails again, and is told, at the next reconcile.
+    this.#inTurn((context) => this.#converge(context)).catch(() => undefined);
+  }
+
+  /** Looks again, as long as there are connections that run past the proxy until they end. */
+  #settleLater(): void {
+    if (this.#timer !== undefined) return;
+    if (![...this.#context.pods.values()].some(({ mode }) => mode === 'preserve' || mode === 'drain')) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#closed) return;
+      const settle = this.#inTurn(async (context) => {
+        await settlePreserved(context);
+        await settleDrains(context);
+      });
+      // A failure is told by the next reconcile, which does the same.
+      settle.catch(() => undefined).finally(() => this.#settleLater());
+    }, SETTLE_MS);
+    this.#timer.unref();
+  }
+
+  /** Puts the programs of all pods, and of the proxy's interface, in line with what is known now. */
+  async #converge(context: EngineContext): Promise<void> {
+    await convergeHostIn(context);
+    for (const pod of context.pods.values()) if (pod.phase !== 'leaving') await convergePod(context, pod);
+  }
+
+  /**
+   * Says who the proxy is, at the beginning, and when it is another one. What the node needs for it is set and recorded before anything is sent to it.
+   * @throws AmbientRedirectError `ERR_PROXY_NOT_LISTENING` when it does not listen where it should; what `resolvePod` throws
+   */
+  setProxy(proxy: ProxyReference): Promise<ProxyState> {
+    return this.#inTurn(async (context) => {
+      const state = await context.proxySide.set(proxy, context.node);
+      await this.#converge(context);
+      await context.proxySide.settle();
+      return state;
+    });
+  }
+
+  /** Says that there is no proxy any more: what would be captured is dropped, or passes, as the option `withoutProxy` has it. */
+  clearProxy(): Promise<void> {
+    return this.#inTurn(async (context) => {
+      await context.proxySide.clear();
+      await this.#converge(context);
+    });
+  }
+
+  /**
+   * Enrolls a pod, or several at once, which takes much less than one by one. A pod that is enrolled already stays as it is, but for its policy.
+   * @returns in the order of the requests
+   * @throws AmbientRedirectError what the pod cannot be enrolled for; of several `ERR_ENROLMENT` with `failures`: the others are enrolled
+   */
+  enroll(pod: PodRequest, options?: EnrollOptions): Promise<Enrolment>;
+  enroll(pods: readonly PodRequest[], options?: EnrollOptions): Promise<readonly Enrolment[]>;
+  enroll(
+    pods: PodRequest | readonly PodRequest[],
+    options: EnrollOptions = {},
+  ): Promise<Enrolment | readonly Enrolment[]> {
+    return this.#inTurn(async (context): Promise<Enrolment | readonly Enrolment[]> => {
+      const isOne = !Array.isArray(pods);
+      const requests = (isOne ? [pods] : pods) as readonly PodRequest[];
+      const { enrolled, failed } = await enrollPods(context, requests, options);
+      this.#settleLater();
+      const [first] = failed;
+      if (first !== undefined) throw isOne ? first.error : someFailed(first, failed, requests.length);
+      return isOne ? (enrolled[0] as Enrolment) : enrolled;
+    });
+  }
+
+  /**
+   * Takes pods out of the mesh. Those that are not enrolled are left alone. With `drain`, connections by the proxy run to their end before, and
+   * new ones go past it; without, they are cut off.
+   *
+   * A drain goes on when this engine is closed: in the next one.
+   * @returns whether each was enrolled, once it is not any more
+   * @throws the signal's reason when it aborts: the pod goes on draining, and can be cut short by `unenroll` without `drain`
+   */
+  unenroll(id: string, options?: UnenrollOptions): Promise<boolean>;
+  unenroll(ids: readonly string[], options?: UnenrollOptions): Promise<readonly boolean[]>;
+  async unenroll(
+    ids: string | readonly string[],
+    { drain, signal, onProgress }: UnenrollOptions = {},
+  ): Promise<boolean | readonly boolean[]> {
+    const all = typeof ids === 'string' ? [ids] : ids;
+    const results = await this.#inTurn(async (context) => {
+      const known: boolean[] = [];
+      for (const id of all) {
+        const pod = context.pods.get(id);
+        if (pod !== undefined && drain !== undefined && pod.phase !== 'leaving')
+          await beginDrain(context, pod, Date.now() + drain.timeoutMs);
+        else if (pod !== undefined) await removePod(context, pod);
+        known.push(pod !== undefined);
+      }
+      await convergeHostIn(context);
+      return known;
+    });
+    while (drain !== undefined) {
+      signal?.throwIfAborted();
+      const left = await this.#inTurn(settleDrains);
+      const waiting = all.reduce((sum, id) => sum + (left.get(id) ?? 0), 0);
+      onProgress?.(waiting);
+      if (waiting === 0) break;
+      await sleep(DRAIN_LOOK_MS, undefined, signal === undefined ? {} : { signal });
+    }
+    return typeof ids === 'string' ? results[0] === true : results;
+  }
+
+  /** What is wanted, and what is found in the kernel. Changes nothing. */
+  status(): Promise<EngineStatus> {
+    return this.#inTurn(readStatus);
+  }
+
+  /**
+   * Compares what is wanted with the kernel, and mends what differs. Call it when something may have changed, and every minute or so.
+   */
+  reconcile(): Promise<ReconcileReport> {
+    return this.#inTurn(reconcile);
+  }
+
+  /** Counts packets and bytes: by pod, direction, family and verdict since the pod was enrolled, and connections at the proxy. */
+  metrics(): Promise<EngineMetrics> {
+    return this.#inTurn(async ({ directory, pods }) => ({
+      pods: [...pods.values()].map(({ id, slot }) => ({ id, traffic: readTraffic(directory.maps.counters, slot) })),
+      steered: readSteered(directory.maps.proxy_counters),
+    }));
+  }
+
+  /**
+   * Tells of packets as they pass. While nobody listens the programs have no instruction for it: they are exchanged for others that tell,
+   * and back when the stream is closed.
+   * @param options `sample`: one of so many packets, a power of two; every one if left out
+   * @throws AmbientRedirectError `ERR_CONFLICT` while there is another listener
+   */
+  events(options: { readonly sample?: number } = {}): Promise<EventStream<TrafficEvent>> {
+    return this.#inTurn(async (context) => {
+      const { sample = 1 } = options;
+      if (!Number.isInteger(Math.log2(sample)) || sample > 0x1_0000)
+        throw invalid('sample', 'is a power of two, at most 65536', sample);
+      if (context.sample !== undefined) {
+        throw new AmbientRedirectError('ERR_CONFLICT', 'someone listens to events already', {
+          hint: 'close that stream first: the ring buffer has one reader',
+        });
+      }
+      context.sample = sample;
+      await this.#converge(context);
+      return this.#listen(context);
+    });
+  }
+
+  #listen(context: EngineContext): EventStream<TrafficEvent> {
+    const podOf = (slot: number): string | undefined => [...context.pods.values()].find((pod) => pod.slot === slot)?.id;
+    const ring = openRingBuffer(context.sys, context.directory.maps.events, { layout: trafficCodec(podOf) });
+    let isOpen = true;
+    const close = (): void => {
+      ring.close();
+      if (!isOpen) return;
+      isOpen = false;
+      context.sample = undefined;
+      // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
+      if (!this.#closed) void this.#inTurn((now) => this.#converge(now)).catch(() => undefined);
+    };
+    const events = async function* (of?: {
+      readonly signal?: AbortSignal;
+    }): AsyncGenerator<TrafficEvent, void, undefined> {
+      try {
+        yield* ring.events(of);
+      } finally {
+        close();
+      }
+    };
+    return {
+      get dropped(): number {
+        return ring.dropped;
+      },
+      events,
+      close,
+      [Symbol.asyncIterator]: () => events(),
+      [Symbol.dispose]: close,
+    };
+  }
+
+  /** Lets go of everything and leaves it running. A second call does nothing. */
+  async close(): Promise<void> {
+    await this.#queue;
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const { proxySide, programs, directory, host } = this.#context;
+    await proxySide.close();
+    programs.close();
+    directory.close();
+    host.close();
+  }
+
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Takes away everything that was made: pods first, then what is at the proxy, then the settings of the node, which become what they were.
+   * The engine is closed after it.
+   * @returns settings that were left because someone else has changed them since
+   */
+  async teardown(): Promise<Awaited<ReturnType<ProxySide['restore']>>> {
+    const left = await this.#inTurn(async (context) => {
+      for (const pod of context.pods.values()) await removePod(context, pod);
+      await context.proxySide.clear();
+      await convergeHostIn(context);
+      const kept = await context.proxySide.restore();
+      context.directory.remove();
+      return kept;
+    });
+    await this.close();
+    return left;
+  }
+}
+
+function someFailed(first: EnrolmentFailure, failures: readonly EnrolmentFailure[], of: number): AmbientRedirectError {
+  const why = first.error instanceof Error ? first.error.message : String(first.error);
+  return new AmbientRedirectError(
+    'ERR_ENROLMENT',
+    `${failures.length} of ${of} pods could not be enrolled; ${first.id}: ${why}`,
+    { cause: first.error, failures },
+  );
+}
+
+function hostReference(of: EngineOptions['host']): NetnsReference | undefined {
+  return of !== undefined && 'fd' in of ? { path: `/proc/self/fd/${of.fd}` } : of;
+}
