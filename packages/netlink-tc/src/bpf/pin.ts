@@ -143,15 +143,18 @@ function pathError(
   message: string,
   path: string,
 ): NetlinkTcError {
-  const hints: Readonly<Record<number, string>> = {
-    [EPERM]: /\.[^/]*$/.test(path)
-      ? 'names in bpffs may not contain a dot'
-      : `the path must be in bpffs (${findBpffs().join(', ') || 'mounted nowhere'}), and writable`,
-    [EACCES]: `the user ${process.geteuid?.() ?? 'of this process'} may not use this path: run it as root, or change its owner or mode`,
-    [EINVAL]: 'the path must be in bpffs, and what is there a BPF object',
-    [ENOENT]: command === 'BPF_OBJ_PIN' ? 'the directory is not there' : 'nothing is pinned there',
-    [EEXIST]: 'something is pinned there already: repin replaces it',
+  // Made only when asked for: that nothing is pinned is often no error to the caller.
+  const hints: Readonly<Record<number, () => string>> = {
+    [EPERM]: () =>
+      /\.[^/]*$/.test(path)
+        ? 'names in bpffs may not contain a dot'
+        : `the path must be in bpffs (${findBpffs().join(', ') || 'mounted nowhere'}), and writable`,
+    [EACCES]: () =>
+      `the user ${process.geteuid?.() ?? 'of this process'} may not use this path: run it as root, or change its owner or mode`,
+    [EINVAL]: () => 'the path must be in bpffs, and what is there a BPF object',
+    [ENOENT]: () => (command === 'BPF_OBJ_PIN' ? 'the directory is not there' : 'nothing is pinned there'),
+    [EEXIST]: () => 'something is pinned there already: repin replaces it',
   };
-  const hint = hints[-result];
+  const hint = hints[-result]?.();
   return bpfError(sys, result, command, message, hint === undefined ? {} : { hint });
 }
