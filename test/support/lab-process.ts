@@ -42,9 +42,9 @@ export class LabProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Waits until a condition holds, and fails with the process's output when it ends before, or after five seconds. */
+  /** Waits until a condition holds, and fails with the process's output when it ends before, or after fifteen seconds. */
   async until(what: string, condition: () => boolean): Promise<void> {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 15_000;
     while (!condition()) {
       if (!this.running || Date.now() > deadline) {
         const [state] = this.running ? ['runs'] : ['has ended'];

@@ -49,6 +49,9 @@ export class ProxySide implements Disposable {
   #record: ProxyRecord | undefined;
   #state: ProxyState | undefined;
   #wanted: Wanted = {};
+  /** What this proxy lacks for good, as far as could be seen: it was waited for. */
+  #lacks: ReadonlySet<string> = new Set();
+  #closed = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(options: ProxySideOptions) {
@@ -62,6 +65,9 @@ export class ProxySide implements Disposable {
     this.#watch = new ProxyWatch(sys, {
       onEnd: (pid) => void this.#ended(pid),
       look: () => this.#lookAgain(),
+      onPatienceEnd: () => {
+        this.#lacks = new Set(this.#state?.missing);
+      },
     });
   }
 
@@ -129,7 +135,7 @@ export class ProxySide implements Disposable {
   refill(): Promise<ProxyState | undefined> {
     return this.#inTurn(async () => {
       const record = this.#record;
-      if (record === undefined) return undefined;
+      if (record === undefined || this.#closed) return undefined;
       using place = await this.#reopen();
       if (place === undefined) return this.#isGone(record);
       const { mode } = record.steering;
@@ -186,14 +192,19 @@ export class ProxySide implements Disposable {
     return this.#inTurn(() => this.#settings.restore());
   }
 
-  /** Watches no more; what steers goes on steering. A second call does nothing. */
-  close(): void {
+  /**
+   * Watches no more; what steers goes on steering. A second call does nothing.
+   * @returns when nothing is being done any more
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
     this.#watch.close();
+    await this.#queue;
   }
 
-  /** The same as {@link close}, for `using`. */
+  /** The same as {@link close}, for `using`; what is being done is not waited for. */
   [Symbol.dispose](): void {
-    this.close();
+    void this.close();
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -255,6 +266,7 @@ export class ProxySide implements Disposable {
       throw error;
     }
     await this.#settings.apply(place, reference);
+    if (!isSamePlace) this.#lacks = new Set();
     if (before !== undefined && !isSamePlace) {
       using old = await this.#reopen();
       await this.#steering.detach(old, before.steering);
@@ -292,10 +304,17 @@ export class ProxySide implements Disposable {
       status: complete ? 'listening' : 'away',
       missing: missing.map(({ why }) => why),
     });
+    if (this.#closed) return state;
     this.#watch.follow(state.pid);
-    if (complete) this.#watch.rest();
+    // One that is just beginning opens its listeners one after the other.
+    if (this.#isWhole(state)) this.#watch.rest();
     else if (!this.#watch.looking) this.#watch.lookOut();
     return state;
+  }
+
+  /** Whether nothing is missing but what was waited for in vain. */
+  #isWhole({ status, missing }: ProxyState): boolean {
+    return status === 'listening' && missing.every((each) => this.#lacks.has(each));
   }
 
   #isGone(record: ProxyRecord): ProxyState {
@@ -347,13 +366,13 @@ export class ProxySide implements Disposable {
     await this.#lookAgain();
   }
 
-  /** Looks for listeners on its own account. @returns whether they are there */
+  /** Looks for listeners on its own account. @returns whether all are there */
   async #lookAgain(): Promise<boolean> {
     try {
       const state = await this.refill();
-      return state === undefined || state.status === 'listening';
+      return state === undefined || this.#isWhole(state);
     } catch (error) {
-      const record = this.#record;
+      const record = this.#closed ? undefined : this.#record;
       // The next look may fare better; until then it is known what stands in its way.
       if (record !== undefined && this.#state !== undefined)
         this.#note(record, {

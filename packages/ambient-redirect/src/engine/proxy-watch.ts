@@ -8,8 +8,10 @@ const PATIENCE_MS = 60_000;
 export interface WatchEvents {
   /** The process has ended. */
   readonly onEnd: (pid: number) => void;
-  /** Looks for listeners. @returns whether the proxy is there again: the look-out is over */
+  /** Looks for listeners. @returns whether all of the proxy is there again: the look-out is over */
   readonly look: () => Promise<boolean>;
+  /** The look-out is over, and not all was found. */
+  readonly onPatienceEnd: () => void;
 }
 
 /** Watches the process of the proxy, and looks out for its successor. */
@@ -60,8 +62,9 @@ export class ProxyWatch {
       const look = async (): Promise<void> => {
         const found = await this.#events.look();
         if (timer !== this.#timer) return;
-        if (found || Date.now() > until) this.rest();
-        else again();
+        if (!found && Date.now() < until) return again();
+        this.rest();
+        if (!found) this.#events.onPatienceEnd();
       };
       this.#timer = timer;
     };
