@@ -86,7 +86,9 @@ export const GUARDS: readonly Row[] = [
       });
       if (mesh === undefined) return expect(await seen.packets()).toBe(1);
       expect(await seen.packets()).toBe(0);
-      expect(await counted(mesh, 'server', 'spoofed')).toBe((before ?? 0n) + 1n);
+      // With its reverse path filter on, the node has dropped it before.
+      const isFiltered = family === 'ipv4' && lab.node.sysctl('ipv4/conf/v-outsider/rp_filter') === '1';
+      expect(await counted(mesh, 'server', 'spoofed')).toBe((before ?? 0n) + (isFiltered ? 0n : 1n));
     },
   },
   {
@@ -153,25 +155,19 @@ export const GUARDS: readonly Row[] = [
     run: async ({ lab, mesh, takes }, family) => {
       if (mesh === undefined) throw new Error('there is no mesh');
       const { engine } = mesh;
-      let running = true;
-      const exchanging = (async () => {
-        let times = 0;
-        for (; running; times += 1) {
+      const at = { address: lab.server.address(family), port: PORT };
+      await takes(family, { outbound: 1 }, async () => {
+        const amounts = { up: 32 * MEGABYTE, down: 32 * MEGABYTE };
+        const transfer = exchange(lab.client, lab.server, at, amounts);
+        for (let i = 0; i < 3; i += 1) {
           // With events the programs are others than without.
           const events = await engine.events({ sample: 1024 });
           events.close();
           await engine.reconcile();
         }
-        return times;
-      })();
-      const at = { address: lab.server.address(family), port: PORT };
-      await takes(family, { outbound: 1 }, async () => {
-        const amounts = { up: 32 * MEGABYTE, down: 32 * MEGABYTE };
-        const { sent, received } = await exchange(lab.client, lab.server, at, amounts);
+        const { sent, received } = await transfer;
         expect(received).toEqual(sent);
       });
-      running = false;
-      expect(await exchanging).toBeGreaterThan(0);
     },
   },
   {

@@ -157,7 +157,7 @@ export const PATHS: readonly Row[] = [
           } finally {
             await offload(from, 'eth0', 'tso', 'on', 'gso', 'on');
           }
-          expect(await sentWith.packets()).toBeGreaterThan(100);
+          expect(await sentWith.packets()).toBeGreaterThan(10);
         }
       }),
   },

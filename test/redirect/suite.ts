@@ -14,6 +14,9 @@ import { createFurnishedLab, registerRows, sceneOf, type Row, type Scene } from 
 import { STREAMS } from './streams.rows.ts';
 import { UNTOUCHED } from './untouched.rows.ts';
 
+/** A lab and a mesh take a second; more on a machine that is busy, and on other kernels under QEMU. */
+export const SETUP_MS = 60_000;
+
 /** What the rows need of the machine. */
 export const NEEDS: readonly Need[] = [root, ...['haproxy', 'nft', 'ethtool', 'ping'].map(tool)];
 
@@ -26,7 +29,7 @@ export function describeControl(options: LabOptions): void {
     let scene: Scene;
     beforeAll(async () => {
       scene = sceneOf(await createFurnishedLab(await openSys(), options));
-    });
+    }, SETUP_MS);
     afterAll(() => scene.lab.close());
     registerRows(ROWS, () => scene, 'control');
   });
@@ -82,9 +85,9 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
         await lab.close();
         throw error;
       }
-    });
+    }, SETUP_MS);
     afterAll(async () => {
-      await mesh.close();
+      await scene.mesh?.close();
       await scene.lab.close();
     });
 
