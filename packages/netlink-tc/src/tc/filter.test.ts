@@ -5,6 +5,7 @@ import { expectLacking, testPair, toolCan } from '../../test/netns.ts';
 import { programOf } from '../../test/program.ts';
 import { closing, testSys } from '../../test/sys.ts';
 import { ensureBpffs, findBpffs, loadProgram, pin, readProgramInfo, unpin } from '../bpf/index.ts';
+import { walkAttributes } from '../netlink/index.ts';
 import { decide, redirectTo, type ActionOptions, type MirredParameters } from './action.ts';
 import { addFilter, deleteFilter, ETH_P, getFilter, listFilters, replaceFilter } from './filter.ts';
 import { U32_ALL, type BpfFilterOptions } from './options.ts';
@@ -148,6 +149,31 @@ describeWith([root, tool('ip'), tool('tc')], 'filters of the kernel', () => {
       pref: 3,
       options: { actions: [{ kind: 'mirred', mirred_action: 'redirect', to_dev: 'v0' }] },
     });
+  });
+
+  test('a kind without a table by the numbers of its attributes, both ways, or refused where the kernel has none', async () => {
+    const { socket, run, json } = await testPair(await testSys());
+    await socket.batch([addQdisc({ device: 2, kind: 'clsact' }), addQdisc({ device: 3, kind: 'clsact' })]);
+    const TCA_BASIC_CLASSID = 1;
+    const unknown = [{ type: TCA_BASIC_CLASSID, data: new Uint8Array(Uint32Array.of(0x10002).buffer) }];
+    const ours = addFilter({ device: 3, parent: 'egress', kind: 'basic', priority: 3, options: { unknown } });
+    const words = 'filter add dev v0 egress protocol all pref 4 basic classid 1:2';
+    const lacking = /classifier not found/;
+    if (!toolCan(() => run('tc', ...words.split(' ')), lacking)) {
+      await expectLacking(socket.request(ours), lacking);
+      return;
+    }
+    await socket.request(ours);
+    expect(json('tc', '-j', 'filter', 'show', 'dev', 'v1', 'egress').at(-1)).toMatchObject({
+      kind: 'basic',
+      pref: 3,
+      options: { flowid: '1:2' },
+    });
+    const [theirs] = await socket.request(listFilters({ device: 2, parent: 'egress' }));
+    expect(theirs).toMatchObject({ kind: 'basic', priority: 4 });
+    expect([...walkAttributes(theirs?.options as Uint8Array)].map(({ type, data }) => ({ type, data }))).toEqual(
+      unknown,
+    );
   });
 
   test('a bpf filter that tc made of a pinned program', async () => {

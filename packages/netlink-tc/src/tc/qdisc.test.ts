@@ -87,7 +87,17 @@ describeWith([root, tool('ip'), tool('tc')], 'qdiscs of the kernel', () => {
       'root prio bands 3',
       { bands: 3, priomap },
     ],
+    // A kind without a table: `TCA_FQ_CODEL_LIMIT` by its number.
+    [
+      { device: 2, kind: 'fq_codel', options: { unknown: [{ type: 2, data: word(500) }] } },
+      { limit: 500 },
+      'root fq_codel limit 600',
+      {},
+    ],
   ];
+  function word(value: number): Uint8Array {
+    return new Uint8Array(Uint32Array.of(value).buffer);
+  }
   function qdisc<K extends string>(spec: QdiscSpec<K>): QdiscSpec {
     return spec as QdiscSpec;
   }
