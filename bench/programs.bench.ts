@@ -108,7 +108,11 @@ const [out4, out6, in4, in6] = [
 const lookup = { data: null, context: connection() };
 const { node } = FACTS;
 const host = (podCidrs: NodeFacts['podCidrs'], preserving: boolean) => (): Program =>
-  hostIn({ node: { ...node, podCidrs }, preserving });
+  hostIn({
+    node: { ...node, podCidrs },
+    proxy: { addresses: { ipv4: ['10.244.7.7'], ipv6: ['fd00:7::7'] } },
+    preserving,
+  });
 // A test run of a sk_lookup program takes no interface: it is 0.
 const proxySide = { proxy: { ifindex: 0, addresses: { ipv4: ['10.244.1.9'], ipv6: ['fd00:1::9'] } }, hbone: 15008 };
 const ENTRIES: readonly Entry[] = [

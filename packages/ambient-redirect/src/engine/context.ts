@@ -83,6 +83,7 @@ export function appFacts(context: EngineContext, { policy, mode }: Pick<PodRecor
 }
 
 /** What the program at the proxy's host-side interface is made of. */
-export function hostInFacts({ node, pods }: EngineContext): HostInFacts {
-  return { node, preserving: [...pods.values()].some(({ mode }) => mode !== 'full') };
+export function hostInFacts({ node, pods, proxySide }: EngineContext): HostInFacts {
+  const addresses = proxySide.state?.addresses ?? { ipv4: [], ipv6: [] };
+  return { node, proxy: { addresses }, preserving: [...pods.values()].some(({ mode }) => mode !== 'full') };
 }

@@ -92,7 +92,7 @@ describeWith([root], 'the store of programs', () => {
     const names = [
       store.outbound(factsOf(1)),
       store.inbound(factsOf(1)),
-      store.hostIn({ node, preserving: false }),
+      store.hostIn({ node, proxy: { addresses: { ipv4: [], ipv6: [] } }, preserving: false }),
       store.steer({ node, proxy: { ifindex: 2, addresses: NONE }, hbone: 15008, dns: false, handover: false }),
       store.tproxy({ ports: DEFAULT_PORTS, tags, dns: false, mark: { value: 0x400, mask: 0xfff } }),
     ].map(({ name }) => name);

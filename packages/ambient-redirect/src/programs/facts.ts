@@ -78,6 +78,8 @@ export interface AppFacts {
 /** Facts of `ztunnel_host_in`. */
 export interface HostInFacts {
   readonly node: NodeFacts;
+  /** The addresses that are the proxy's own: what it answers in its own name is none of ours. */
+  readonly proxy: { readonly addresses: ByFamily };
   /** Whether some pod is in another mode than `full`: connections that run past the proxy are then not delivered by this short cut. */
   readonly preserving: boolean;
 }

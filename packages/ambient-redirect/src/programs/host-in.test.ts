@@ -10,11 +10,13 @@ import type { HostInFacts } from './facts.ts';
 import { hostIn } from './host-in.ts';
 
 const NEXT = -1;
+const DROP = 2;
 const REDIRECT = 7;
 
 const none = { ipv4: [], ipv6: [] };
 const podCidrs = { ipv4: '10.244.1.0/24', ipv6: 'fd00:1::/112' };
 const node = { podCidrs, host: none, bypass: none };
+const proxy = { addresses: { ipv4: ['10.244.1.7'], ipv6: ['fd00:1::77'] } };
 
 const PODS = {
   '10.244.1.5': { ifindex: 11, slot: 1, flags: ENROLLED },
@@ -112,21 +114,23 @@ const HEADERS = { ipv4: 14 + 20, ipv6: 14 + 40 };
 
 describe('ztunnel_host_in in the interpreter', () => {
   test.each([false, true])('delivers what is for a pod, and leaves the rest alone; preserving: %s', (preserving) => {
-    const facts = { node, preserving };
+    const facts = { node, proxy, preserving };
     using runner = prepare(inInterpreter(hostIn(facts)), facts);
     expect(report(runner)).toEqual(wanted(preserving));
   });
 
   test.each([false, true])('leaves alone what is too short to tell; preserving: %s', (preserving) => {
-    const facts = { node, preserving };
+    const facts = { node, proxy, preserving };
     using runner = prepare(inInterpreter(hostIn(facts)), facts);
     for (const [packet, headers] of [
       [to4('10.244.1.5', { sourcePort: 1 }), HEADERS.ipv4],
       [to4('10.244.1.5', { sourcePort: 1, options: 12 }), HEADERS.ipv4 + (preserving ? 12 : 0)],
-      [to6('fd00:1::5', { sourcePort: 1 }), HEADERS.ipv6],
+      // All of a TCP header is read that follows the IPv6 header at once.
+      [to6('fd00:1::5', { sourcePort: 1 }), HEADERS.ipv6 + 20],
       [to6('fd00:1::5', { sourcePort: 1, extensions: HOP_BY_HOP }), HEADERS.ipv6 + (preserving ? 8 : 0)],
     ] as const) {
-      const enough = headers + (preserving ? 4 : 0);
+      const isRead = headers === HEADERS.ipv6 + 20;
+      const enough = headers + (preserving && !isRead ? 4 : 0);
       for (let length = 0; length <= packet.length; length++) {
         const { verdict } = runner.run(packet.subarray(0, length));
         expect([length, verdict]).toEqual([length, length < enough ? NEXT : REDIRECT]);
@@ -135,7 +139,7 @@ describe('ztunnel_host_in in the interpreter', () => {
   });
 
   test('leaves what carries a VLAN tag alone, in the packet and beside it', () => {
-    const vm = new Vm(hostIn({ node, preserving: false }));
+    const vm = new Vm(hostIn({ node, proxy, preserving: false }));
     putPod(mapsOf(vm), podCidrs, '10.244.1.5', PODS['10.244.1.5']);
     const packet = to4('10.244.1.5');
     expect(vm.run({ packet }).redirect).toMatchObject({ ifindex: 11 });
@@ -143,8 +147,30 @@ describe('ztunnel_host_in in the interpreter', () => {
     expect(vm.run({ packet: to4('10.244.1.5', { vlan: 7 }) }).verdict).toBe(NEXT);
   });
 
+  test.each([false, true])(
+    'a reset in the name of others, where nobody listens, goes nowhere; preserving: %s',
+    (preserving) => {
+      const facts = { node, proxy, preserving };
+      using runner = prepare(inInterpreter(hostIn(facts)), facts);
+      const rst = (source: string, destination: string, sequence: number, flags = 0x14): Uint8Array => {
+        const packet = to6(destination, { source, sourcePort: 1, flags });
+        new DataView(packet.buffer).setUint32(14 + 40 + 4, sequence);
+        return packet;
+      };
+      const verdicts = [
+        rst('fd00:2::1', 'fd00:1::5', 0),
+        rst('fd00:2::1', 'fd00:9::1', 0),
+        rst('fd00:2::1', 'fd00:1::5', 1),
+        rst('fd00:2::1', 'fd00:1::5', 0, 0x10),
+        rst('fd00:1::77', 'fd00:1::5', 0),
+        rst('fe80::7', 'fd00:1::5', 0),
+      ].map((packet) => runner.run(packet).verdict);
+      expect(verdicts).toEqual([DROP, DROP, REDIRECT, REDIRECT, REDIRECT, REDIRECT]);
+    },
+  );
+
   test('makes packets for a third party, as a bridge has them, packets for the pod', () => {
-    const vm = new Vm(hostIn({ node, preserving: false }));
+    const vm = new Vm(hostIn({ node, proxy, preserving: false }));
     putPod(mapsOf(vm), podCidrs, '10.244.1.5', PODS['10.244.1.5']);
     for (const type of [0, 3]) {
       const { context, verdict } = vm.run({ packet: to4('10.244.1.5'), context: { pkt_type: type } });
@@ -162,7 +188,7 @@ describeWith([root], 'ztunnel_host_in in the kernel', () => {
   });
 
   test.each([false, true])('does the same; preserving: %s', (preserving) => {
-    const facts = { node, preserving };
+    const facts = { node, proxy, preserving };
     using runner = prepare(inKernel(sys, hostIn(facts)), facts);
     expect(report(runner)).toEqual(wanted(preserving));
   });
@@ -173,7 +199,7 @@ describeWith([root], 'ztunnel_host_in in the kernel', () => {
     ['IPv6 alone', { ipv6: 'fd00::/128' }],
   ])('is taken with %s of the node', (_what, prefixes) => {
     for (const preserving of [false, true]) {
-      using runner = inKernel(sys, hostIn({ node: { ...node, podCidrs: prefixes }, preserving }));
+      using runner = inKernel(sys, hostIn({ node: { ...node, podCidrs: prefixes }, proxy, preserving }));
       expect(runner.run(to4('10.244.1.5')).verdict).toBe(NEXT);
     }
   });

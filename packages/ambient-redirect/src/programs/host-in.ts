@@ -1,4 +1,6 @@
 import {
+  all,
+  any,
   ETH_P_IP,
   ETH_P_IPV6,
   Ethernet,
@@ -10,10 +12,13 @@ import {
   not,
   Ports,
   schedCls,
+  Tcp,
+  TCP_FLAG,
   when,
   type BytesValue,
   type Ended,
   type Ip,
+  type Ipv6View,
   type Program,
   type Value,
 } from 'bpf-asm';
@@ -31,18 +36,39 @@ const PACKET_HOST = 0;
  *
  * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` when a pod prefix of the node is none
  */
-export function hostIn({ node, preserving }: HostInFacts): Program {
+export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
   return schedCls('ztunnel_host_in', { licence: LICENCE }, (tools) => {
-    const { skb, next, redirectPeer, lookup, count, helpers } = tools;
+    const { skb, next, drop, redirectPeer, lookup, count, helpers } = tools;
     when(skb.vlanPresent.ne(0), next);
     return match(
       skb.parse(Ethernet, next).type,
       {
         [ETH_P_IP]: () => deliver('ipv4', skb.parse(IPv4, next)),
-        [ETH_P_IPV6]: () => deliver('ipv6', skb.parse(IPv6, next)),
+        [ETH_P_IPV6]: () => {
+          const ip = skb.parse(IPv6, next);
+          dropRefusal(ip);
+          return deliver('ipv6', ip);
+        },
       },
       next,
     );
+
+    /**
+     * While nobody listens, a connection that was captured must find silence, so that its SYN is tried again. But over IPv6 the proxy's kernel answers
+     * it with a reset, in the name of whom it was for (tcp_v6_send_reset; over IPv4 it finds no route for that). It has no extension headers.
+     */
+    function dropRefusal(ip: Ipv6View): void {
+      const { ipv6 } = proxy.addresses;
+      when(ip.nextHeader.eq(IPPROTO_TCP), () => {
+        const tcp = skb.parse(Tcp, next);
+        const isRefusal = all(tcp.flags.eq(TCP_FLAG.RST | TCP_FLAG.ACK), () => tcp.sequence.eq(0));
+        const isOwn = any(...ipv6.map((address) => ip.source.eq(address)), () => ip.source.within('fe80::/10'));
+        when(
+          all(isRefusal, () => not(isOwn)),
+          drop,
+        );
+      });
+    }
 
     function deliver(family: 'ipv4' | 'ipv6', ip: Ip): Ended {
       const pod = findPod(tools, node, ip.destination);
