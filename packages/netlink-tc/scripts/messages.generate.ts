@@ -4,6 +4,7 @@
  */
 import type { AnyLayout } from 'bpf-asm/layout';
 import type { AttributeKind, MessageFormat, Policy } from '../src/netlink/index.ts';
+import { EXTENDED_ACK } from '../src/netlink/ack.ts';
 import * as rtnl from '../src/rtnl/index.ts';
 import * as tc from '../src/tc/index.ts';
 
@@ -17,6 +18,9 @@ What \`netlink-tc\` reads and writes of the kernel's messages: for each its fixe
 keys that values have in TypeScript, and what their payload may be. Numbers are in the machine's byte order, save where \`be\` says
 network order. Attributes that a table does not name are kept under \`unknown\` and can be sent again; payloads of another length than
 their kind allows are errors both ways.`;
+
+const ACKNOWLEDGEMENT =
+  'What the kernel says to a request that it refuses, and sometimes to one that it fulfils: `NLMSG_ERROR` and `NLMSG_DONE`.';
 
 /** A table and what it is called: the path of its attribute, and the kind that it holds for. */
 interface Section {
@@ -66,16 +70,10 @@ function rowsOf({ title, table }: Section, found: Section[]): string {
   return ['| number | attribute | key | payload |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-/** One message: its types, its struct, its attributes, and every table that they lead to, each once. */
-function chapter({ noun, header, policy, types }: MessageFormat): string {
-  const found: Section[] = [{ title: noun, table: policy }];
-  const parts = [
-    `## ${noun}`,
-    Object.entries(types)
-      .map(([name, number]) => `\`${name}\` ${number}`)
-      .join(', '),
-    structOf(header),
-  ];
+/** A chapter: what stands before the attributes, and every table that they lead to, each once. */
+function chapter(noun: string, before: readonly string[], table: Policy): string {
+  const found: Section[] = [{ title: noun, table }];
+  const parts = [`## ${noun}`, ...before];
   // More are found while those that are here are printed.
   for (const section of found) {
     if (section.title !== noun) parts.push(`### ${section.title}`);
@@ -84,8 +82,14 @@ function chapter({ noun, header, policy, types }: MessageFormat): string {
   return parts.join('\n\n');
 }
 
+function messageChapter({ noun, header, policy, types }: MessageFormat): string {
+  const names = Object.entries(types).map(([name, number]) => `\`${name}\` ${number}`);
+  return chapter(noun, [names.join(', '), structOf(header)], policy);
+}
+
 /** The page, whole. */
 export function generate(): Readonly<Record<string, string>> {
   const formats = ([...Object.values(rtnl), ...Object.values(tc)] as unknown[]).filter(isFormat);
-  return { [PAGE]: `${[INTRODUCTION, ...formats.map(chapter)].join('\n\n')}\n` };
+  const acknowledgement = chapter('extended acknowledgement', [ACKNOWLEDGEMENT], EXTENDED_ACK as Policy);
+  return { [PAGE]: `${[INTRODUCTION, ...formats.map(messageChapter), acknowledgement].join('\n\n')}\n` };
 }
