@@ -30,7 +30,7 @@ export function loadAll(sys: Sys, programs: readonly Program[], directory: strin
 }
 
 /** The programs of object files. */
-export function readAll(objects: readonly string[]): Program[] {
+function readAll(objects: readonly string[]): Program[] {
   return objects.flatMap((object) => readObject(readFileSync(object)).programs);
 }
 

@@ -8,6 +8,7 @@ import { readBtfInfo } from './btf.ts';
 import { createMap } from './map-create.ts';
 import { readMapInfo } from './map-info.ts';
 import { readProgramCode, readProgramInfo } from './program-info.ts';
+import { readProgramLines } from './program-lines.ts';
 import { loadProgram } from './program-load.ts';
 import { testRun } from './test-run.ts';
 
@@ -16,8 +17,10 @@ const map = { name: 'm', type: 'array', keySize: 4, valueSize: 8, maxEntries: 1,
 describeWith([root], 'information', () => {
   test('of a program: its name, tag, maps, code and lines', async () => {
     const sys = await testSys();
-    const source = { file: 'a.ts', line: 3, column: 1, text: 'load()' };
-    const program = programOf([{ ...ldMapValue('r1', 'm'), source }, ldxdw('r0', 'r1', 0), exit()], {
+    const load = { file: 'a.ts', line: 3, column: 1, text: 'load()' };
+    const end = { file: 'b.ts', line: 70, column: 9, text: 'return' };
+    const items = [{ ...ldMapValue('r1', 'm'), source: load }, ldxdw('r0', 'r1', 0), { ...exit(), source: end }];
+    const program = programOf(items, {
       name: 'a_long_name_of_a_program',
       maps: [map],
     });
@@ -29,7 +32,13 @@ describeWith([root], 'information', () => {
     const code = readProgramCode(sys, loaded.fd);
     expect(code.translated).toHaveLength(info.translatedSize);
     expect(decode(code.translated).at(-1)).toMatchObject({ kind: 'exit' });
-    expect(code.lineInfo).toHaveLength(16);
+    expect(code.lineInfo).toHaveLength(32);
+    expect(readProgramLines(sys, loaded.fd)).toEqual([
+      { slot: 0, ...load },
+      { slot: 3, ...end },
+    ]);
+    const unlined = closing(loadProgram(sys, program, { btf: false }));
+    expect(readProgramLines(sys, unlined.fd)).toEqual([]);
   });
 
   test('the tag is that of the instructions', async () => {

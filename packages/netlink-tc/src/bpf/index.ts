@@ -33,6 +33,7 @@ export * from './link.ts';
 export * from './object.ts';
 export * from './pin.ts';
 export * from './program-info.ts';
+export { readProgramLines } from './program-lines.ts';
 export * from './query.ts';
 export * from './event-queue.ts';
 export * from './ring-buffer.ts';

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
@@ -83,6 +84,19 @@ describe.runIf(process.platform === 'linux')('both backends do the same', () => 
 
 test('an unknown backend is refused', async () => {
   await expect(openSys({ backend: 'other' as 'koffi' })).rejects.toThrow(/no backend other/);
+});
+
+test.each(['win32', 'darwin'])('importing is safe on %s; the first call says that it is not for it', (platform) => {
+  const code = `
+    Object.defineProperty(process, 'platform', { value: '${platform}' });
+    const { openSys } = await import('netlink-tc');
+    const { readFileSync } = await import('node:fs');
+    const { code } = await openSys().catch((error) => error);
+    const isLoaded = readFileSync('/proc/self/maps', 'latin1').includes('koffi');
+    console.log(JSON.stringify({ code, isLoaded }));`;
+  const args = ['--conditions=@ambient/source', '--import', 'tsx', '--input-type=module', '--eval', code];
+  const answer = execFileSync(process.execPath, args, { encoding: 'utf8' });
+  expect(JSON.parse(answer)).toEqual({ code: 'ERR_UNSUPPORTED_PLATFORM', isLoaded: false });
 });
 
 describe('platformOf', () => {
