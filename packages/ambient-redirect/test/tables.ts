@@ -8,7 +8,7 @@ import type { Arrival, Runner } from './runners.ts';
 
 /** Verdicts of the hook. */
 export const NEXT: number = -1;
-export const DROP = 2;
+const DROP = 2;
 export const REDIRECT = 7;
 
 /** A packet, and what becomes of it. */
@@ -24,6 +24,11 @@ export interface Row {
   readonly start?: Uint8Array;
 }
 
+/** A row that differs from another. */
+export function changed(row: Row, by: Partial<Row>): Row {
+  return { ...row, ...by };
+}
+
 const NONE = { ipv4: [], ipv6: [] };
 
 /** Rules that exclude nothing. */
@@ -35,7 +40,7 @@ export const NO_RULES: DirectionRules = {
 };
 
 /** The interface of the pod under test: a test run in the kernel is at the first one. */
-export const POD_IFINDEX = 1;
+const POD_IFINDEX = 1;
 
 /** The proxy's interface: there is none of this number, so that no test run sends anything. */
 export const PROXY = { ifindex: 7777, mac: '02:00:00:00:00:77' } as const;
@@ -82,9 +87,9 @@ export function checkTable(runner: Runner, direction: keyof typeof DIRECTION, ro
   const wanted = new Map<number, { packets: number; bytes: number }>();
   for (const { what, packet, reason, slot = 1, arrival, start } of rows) {
     const { verdict, packet: after } = runner.run(packet, arrival);
-    const changed = packet.slice();
-    if (start !== undefined) changed.set(start);
-    expect([what, verdict, hex(after)]).toEqual([what, hookVerdict(reason), hex(changed)]);
+    const left = packet.slice();
+    if (start !== undefined) left.set(start);
+    expect([what, verdict, hex(after)]).toEqual([what, hookVerdict(reason), hex(left)]);
     if (reason === undefined) continue;
     const family = packet[12] === 0x86 ? 'ipv6' : 'ipv4';
     const index = counterIndex(slot, direction, family, reason);
@@ -101,7 +106,7 @@ export function checkTable(runner: Runner, direction: keyof typeof DIRECTION, ro
 }
 
 /** What the hook is told for a reason. */
-export function hookVerdict(reason: Verdict | undefined): number {
+function hookVerdict(reason: Verdict | undefined): number {
   if (reason === 'captured' || reason === 'dns') return REDIRECT;
   return reason === 'spoofed' || reason === 'droppedWithoutProxy' ? DROP : NEXT;
 }

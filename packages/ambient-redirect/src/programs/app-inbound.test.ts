@@ -6,6 +6,7 @@ import { frame, ipv4, ipv6, type PacketFacts } from '../../../bpf-asm/test/packe
 import { mapsOf, putPod } from '../../test/pods.ts';
 import { inInterpreter, inKernel, type Runner } from '../../test/runners.ts';
 import {
+  changed,
   checkTable,
   FACTS,
   NEXT,
@@ -122,7 +123,7 @@ const TAGGED: AppFacts = {
   proxy: { ...PROXY, tags: { outbound: '06:00:00:00:00:01', inbound: '06:00:00:00:00:02' } },
 };
 const ROWS_TAGGED = ROWS.map((row): Row =>
-  row.start === undefined ? row : { ...row, start: Uint8Array.of(...PROXY_MAC, 6, 0, 0, 0, 0, 2) },
+  row.start === undefined ? row : changed(row, { start: Uint8Array.of(...PROXY_MAC, 6, 0, 0, 0, 0, 2) }),
 );
 
 const away = (act: 'drop' | 'pass'): AppFacts => ({ ...FACTS, proxy: { away: act } });
@@ -130,9 +131,10 @@ const away = (act: 'drop' | 'pass'): AppFacts => ({ ...FACTS, proxy: { away: act
 /** Without a proxy nothing comes from it, nothing is copied to it, and no SYN need have gone by it. */
 function rowsWithout(reason: 'droppedWithoutProxy' | 'passedWithoutProxy'): readonly Row[] {
   const others = ROWS.filter(({ arrival }) => arrival !== proxy);
-  return others.map(({ start: _start, ...row }): Row => {
-    if (row.reason === 'icmpCopied') return { ...row, reason: 'other' };
-    return row.reason === 'captured' || row.reason === 'spoofed' ? { ...row, reason } : row;
+  return others.map((row): Row => {
+    if (row.reason === 'icmpCopied') return changed(row, { reason: 'other' });
+    const isCaptured = row.reason === 'captured' || row.reason === 'spoofed';
+    return isCaptured ? changed(row, { reason, start: new Uint8Array(0) }) : row;
   });
 }
 

@@ -5,7 +5,18 @@ import { describeWith, root } from '../../../../test/support/needs.ts';
 import { frame, ipv4, ipv6, type PacketFacts } from '../../../bpf-asm/test/packets.ts';
 import { mapsOf, putPod } from '../../test/pods.ts';
 import { inInterpreter, inKernel, type Runner } from '../../test/runners.ts';
-import { checkTable, FACTS, NEXT, PODS, PROXY, REDIRECT, withPods, type Row, remembered } from '../../test/tables.ts';
+import {
+  changed,
+  checkTable,
+  FACTS,
+  NEXT,
+  PODS,
+  PROXY,
+  REDIRECT,
+  withPods,
+  type Row,
+  remembered,
+} from '../../test/tables.ts';
 import { EXEMPT, Flow } from '../maps.ts';
 import { appOutbound as make } from './app-outbound.ts';
 import type { AppFacts } from './facts.ts';
@@ -83,19 +94,19 @@ const ROWS: readonly Row[] = [
 const WITHOUT_DNS: AppFacts = { ...FACTS, policy: { ...FACTS.policy, dns: false } };
 const ROWS_WITHOUT_DNS = ROWS.map((row): Row => {
   const isQuery = row.what.startsWith('DNS') && row.what !== 'DNS over TCP';
-  return isQuery ? { ...row, reason: 'other' } : row;
+  return isQuery ? changed(row, { reason: 'other' }) : row;
 });
 
 const TAGS = { outbound: '06:00:00:00:00:01', inbound: '06:00:00:00:00:02' };
 const TAGGED: AppFacts = { ...FACTS, proxy: { ...PROXY, tags: TAGS } };
 const ROWS_TAGGED = ROWS.map((row): Row => {
   const isCaptured = row.reason === 'captured' || row.reason === 'dns';
-  return isCaptured ? { ...row, start: Uint8Array.of(...row.packet.subarray(0, 6), 6, 0, 0, 0, 0, 1) } : row;
+  return isCaptured ? changed(row, { start: Uint8Array.of(...row.packet.subarray(0, 6), 6, 0, 0, 0, 0, 1) }) : row;
 });
 
 const away = (act: 'drop' | 'pass'): AppFacts => ({ ...FACTS, proxy: { away: act } });
 const rowsWithout = (reason: 'droppedWithoutProxy' | 'passedWithoutProxy'): readonly Row[] =>
-  ROWS.map((row) => (row.reason === 'captured' || row.reason === 'dns' ? { ...row, reason } : row));
+  ROWS.map((row) => (row.reason === 'captured' || row.reason === 'dns' ? changed(row, { reason }) : row));
 
 const TABLES: readonly (readonly [what: string, AppFacts, readonly Row[]])[] = [
   ['captures', FACTS, ROWS],

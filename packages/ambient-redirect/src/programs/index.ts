@@ -5,5 +5,4 @@ export { hostIn } from './host-in.ts';
 export { podPlace, type PodPlace } from './pod-place.ts';
 export { steer } from './steer.ts';
 export { tproxy } from './tproxy.ts';
-export { mergePorts } from './port-ranges.ts';
-export { prefixKeys, prefixSets, type PrefixKey, type PrefixSet } from './prefixes.ts';
+export { prefixKeys, prefixSets, type PrefixSet } from './prefixes.ts';

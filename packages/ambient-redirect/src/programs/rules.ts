@@ -5,7 +5,7 @@ import { isWithin, type Address } from './prefixes.ts';
 import type { Tools } from './tools.ts';
 
 /** Whether a direction's rules say anything: connections are then told apart by their SYN. */
-export function hasRules({ includeCidrs, excludeCidrs, includePorts, excludePorts }: DirectionRules): boolean {
+function hasRules({ includeCidrs, excludeCidrs, includePorts, excludePorts }: DirectionRules): boolean {
   return !(isEmpty(includeCidrs) && isEmpty(excludeCidrs)) || includePorts.length + excludePorts.length > 0;
 }
 
