@@ -6,8 +6,9 @@ import { retarget, tidy } from './machine-graph.ts';
  * copy of these. Blocks that are equal as a whole become one.
  */
 export function shareTails(fn: MachineFunction): void {
+  const texts: Texts = new WeakMap();
   do tidy(fn);
-  while (mergeEqual(fn) || sharePair(fn));
+  while (mergeEqual(fn, texts) || sharePair(fn, texts));
 }
 
 /** How a block ends, as text: blocks with the same text can share their ends. */
@@ -18,18 +19,18 @@ function endOf({ terminator }: MachineBlock): string {
   return `${op} ${width} ${a} ${b} ${immediate} ${yes.id} ${no.id}`;
 }
 
-function wholeOf(block: MachineBlock): string {
-  return [...textsOf(block), endOf(block)].join('\n');
+function wholeOf(block: MachineBlock, texts: Texts): string {
+  return [...textsOf(block, texts), endOf(block)].join('\n');
 }
 
 /**
  * The instructions of a block as text. A call's has the map that it is given: the kernel inlines a look-up, and jumps straight on a tail call, only
  * where a call always gets the same map, so that calls with different ones are not to be shared.
  */
-function textsOf({ instructions }: MachineBlock): string[] {
+function textsOf({ instructions }: MachineBlock, texts: Texts): string[] {
   let map = '';
   return instructions.map((m) => {
-    const text = textOf(m);
+    const text = textOf(m, texts);
     const { instruction: i } = m;
     if (i.kind === 'ld_imm64' && i.value.type === 'map') map = text;
     if (i.kind !== 'call') return text;
@@ -39,17 +40,28 @@ function textsOf({ instructions }: MachineBlock): string[] {
   });
 }
 
+/** Texts that were made: instructions are not changed once their code is shared, only moved. */
+type Texts = WeakMap<MachineInstruction, string>;
+
 /** An instruction as text, without its position. */
-function textOf(m: MachineInstruction): string {
+function textOf(m: MachineInstruction, texts: Texts): string {
+  const known = texts.get(m);
+  if (known !== undefined) return known;
+  const text = makeText(m);
+  texts.set(m, text);
+  return text;
+}
+
+function makeText(m: MachineInstruction): string {
   const { source: _source, ...fields } = finished(m);
   return JSON.stringify(fields, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
 }
 
-function mergeEqual(fn: MachineFunction): boolean {
+function mergeEqual(fn: MachineFunction, texts: Texts): boolean {
   const firsts = new Map<string, MachineBlock>();
   const merged = new Map<MachineBlock, MachineBlock>();
   for (const block of fn.blocks) {
-    const text = wholeOf(block);
+    const text = wholeOf(block, texts);
     const first = firsts.get(text);
     // The entry stays where it is.
     if (first === undefined) firsts.set(text, block);
@@ -62,12 +74,12 @@ function mergeEqual(fn: MachineFunction): boolean {
 }
 
 /** Lets the two blocks with the longest equal end share it. */
-function sharePair(fn: MachineFunction): boolean {
+function sharePair(fn: MachineFunction, made: Texts): boolean {
   const byEnd = new Map<string, { block: MachineBlock; texts: string[] }[]>();
   for (const block of fn.blocks) {
     const end = endOf(block);
     if (block.instructions.length === 0) continue;
-    const texts = textsOf(block);
+    const texts = textsOf(block, made);
     const key = `${end} ${texts.at(-1)}`;
     const alike = byEnd.get(key) ?? [];
     alike.push({ block, texts });
