@@ -6,3 +6,6 @@ export { DEFAULT_PORTS, type ProxyPorts } from './ports.ts';
 export * from './error.ts';
 export * from './topology/index.ts';
 export * from './node/index.ts';
+export type { PodPolicy, PortSpec, TrafficRules } from './policy.ts';
+export * from './observe/index.ts';
+export * from './engine/index.ts';

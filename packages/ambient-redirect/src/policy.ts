@@ -28,7 +28,7 @@ export interface PodPolicy {
 /** Ranges that a policy may have in one list: each is a comparison in a program. */
 export const MAX_PORT_RANGES = 64;
 /** Prefixes that a policy may have in one list. */
-export const MAX_CIDRS = 4096;
+const MAX_CIDRS = 4096;
 
 const RULES = ['includeCidrs', 'excludeCidrs', 'includePorts', 'excludePorts'] as const;
 

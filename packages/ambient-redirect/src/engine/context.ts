@@ -68,7 +68,7 @@ export async function nodeFacts(host: Host, { podCidrs, bypass }: EngineSettings
 }
 
 /** Where captured packets go. */
-export function proxyFacts({ proxySide, settings }: EngineContext): ProxyFacts {
+function proxyFacts({ proxySide, settings }: EngineContext): ProxyFacts {
   const { state } = proxySide;
   const isAway = state === undefined || (state.status === 'away' && settings.withoutProxy === 'pass');
   if (isAway) return { away: settings.withoutProxy };

@@ -26,7 +26,7 @@ const LINK_LOCAL = 'fe80::/10';
 /**
  * `ztunnel_steer`: new connections that reach the proxy's network namespace. Which of its listeners gets them follows from who calls and the port; one
  * that is for the proxy itself finds its socket as everywhere. What finds no listener is refused, so that nothing goes past the proxy:
- * a client of IPv4 gets no answer and tries again, one of IPv6 is reset. Wants Linux 5.17.
+ * a client gets no answer and tries again: over IPv6, where the proxy's kernel resets it, `ztunnel_host_in` sees to that. Wants Linux 5.17.
  *
  * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` when a pod prefix of the node is none
  */
