@@ -12,6 +12,7 @@ import { invalid } from '../policy.ts';
 import { Host } from '../topology/index.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settlePreserved } from './advance.ts';
+import { endBulk, inBulk } from './bulk.ts';
 import { nodeFacts, recordedPods, type EngineContext } from './context.ts';
 import { convergeHostIn, convergePod } from './converge.ts';
 import { DirectFlows } from './direct-flows.ts';
@@ -105,6 +106,7 @@ export class RedirectEngine implements AsyncDisposable {
       };
       const proxySide = own(await ProxySide.open({ sys, host, directory, programs, settings, onChange }));
       const node = await nodeFacts(host, settings);
+      endBulk(directory.records);
       const pods = recordedPods(directory.records);
       const podMaps = new PodMaps(directory.maps);
       const directFlows = new DirectFlows(directory.maps);
@@ -143,6 +145,11 @@ export class RedirectEngine implements AsyncDisposable {
     });
     this.#queue = turn.catch(() => undefined);
     return turn;
+  }
+
+  /** Does something to a number of pods. */
+  #inBulk<T>(pods: number, work: (context: EngineContext) => Promise<T>): Promise<T> {
+    return this.#inTurn((context) => inBulk(context.directory.records, pods, () => work(context)));
   }
 
   /** The proxy went away, or came back: where packets pass without one, programs have to be others. */
@@ -207,9 +214,9 @@ export class RedirectEngine implements AsyncDisposable {
     pods: PodRequest | readonly PodRequest[],
     options: EnrollOptions = {},
   ): Promise<Enrolment | readonly Enrolment[]> {
-    return this.#inTurn(async (context): Promise<Enrolment | readonly Enrolment[]> => {
-      const isOne = !Array.isArray(pods);
-      const requests = (isOne ? [pods] : pods) as readonly PodRequest[];
+    const isOne = !Array.isArray(pods);
+    const requests = (isOne ? [pods] : pods) as readonly PodRequest[];
+    return this.#inBulk(requests.length, async (context): Promise<Enrolment | readonly Enrolment[]> => {
       const { enrolled, failed } = await enrollPods(context, requests, options);
       this.#settleLater();
       const [first] = failed;
@@ -233,7 +240,7 @@ export class RedirectEngine implements AsyncDisposable {
     { drain, signal, onProgress }: UnenrollOptions = {},
   ): Promise<boolean | readonly boolean[]> {
     const all = typeof ids === 'string' ? [ids] : ids;
-    const results = await this.#inTurn(async (context) => {
+    const results = await this.#inBulk(all.length, async (context) => {
       const known: boolean[] = [];
       for (const id of all) {
         const pod = context.pods.get(id);
@@ -355,11 +362,14 @@ export class RedirectEngine implements AsyncDisposable {
    */
   async teardown(): Promise<Awaited<ReturnType<ProxySide['restore']>>> {
     const left = await this.#inTurn(async (context) => {
-      for (const pod of context.pods.values()) await removePod(context, pod);
+      const { pods, directory } = context;
+      await inBulk(directory.records, pods.size, async () => {
+        for (const pod of pods.values()) await removePod(context, pod);
+      });
       await context.proxySide.clear();
       await convergeHostIn(context);
       const kept = await context.proxySide.restore();
-      context.directory.remove();
+      directory.remove();
       return kept;
     });
     await this.close();
