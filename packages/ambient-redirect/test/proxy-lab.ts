@@ -29,7 +29,7 @@ export interface ProxyLab {
   /** What was told by `onChange`, in order. */
   readonly told: ProxyState[];
   /** Opens the state and the proxy's side, as an engine that is started does. Close it before the next. */
-  open(changes?: Partial<Pick<ProxySideOptions, 'sys' | 'settings'>>): Promise<OpenSide>;
+  open(changes?: Partial<Pick<ProxySideOptions, 'sys' | 'settings' | 'programs'>>): Promise<OpenSide>;
 }
 
 /** What an engine has open at its proxy's side. */

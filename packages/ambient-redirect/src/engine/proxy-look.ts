@@ -1,5 +1,6 @@
 import { isNetlinkTcError, NetlinkTcError, type InetSocket, type Sys } from 'netlink-tc';
 import { isAmbientRedirectError } from '../error.ts';
+import type { Deviation } from '../node/index.ts';
 import type { ProxyPorts } from '../ports.ts';
 import { chooseListeners, listeningSockets, notListening, type ListenerChoices } from './listeners.ts';
 import { findOwner, handedOwner, pidOf, processOwner, type ListenerOwner } from './proxy-owner.ts';
@@ -81,4 +82,23 @@ function unseen(): NetlinkTcError {
   return new NetlinkTcError('ERR_PERMISSION', 'the process that has the proxy’s listeners cannot be seen', {
     hint: 'it needs CAP_SYS_PTRACE and the proxy in this pid namespace; without, the proxy must hand its listeners over',
   });
+}
+
+/**
+ * What of the listeners is not as it should be.
+ * @param current cookies of the sockets in the slots; undefined where no program looks there
+ */
+export function checkListeners(
+  { chosen, missing, complete }: ListenerChoices,
+  current: readonly (bigint | undefined)[] | undefined,
+): Deviation[] {
+  const wrong = current === undefined ? [] : chosen.filter(({ slot, socket }) => socket.cookie !== current[slot]);
+  return [
+    ...wrong.map(({ slot, listener: { purpose, family } }) => ({
+      what: `the slot of the listener ${purpose} ${family}`,
+      found: current?.[slot] === undefined ? undefined : 'of another socket',
+      wanted: 'filled',
+    })),
+    ...(complete ? [] : missing.map(({ why }) => ({ what: why, found: undefined, wanted: 'a listener' }))),
+  ];
 }

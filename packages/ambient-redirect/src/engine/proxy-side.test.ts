@@ -165,6 +165,32 @@ describeWith([root], "the proxy's side", () => {
     expect(purposes(successor)).toEqual(['outbound']);
   });
 
+  test.each(['sk_lookup', 'tproxy'] as const)(
+    'what ends half-way is finished by the next, or taken away: %s',
+    async (mode) => {
+      const sys = await testSys();
+      const all = await proxyLab(sys, { steer: mode });
+      const { lab, node } = all;
+      const before = await traces(all);
+      await startProxy(lab.proxy);
+      const dies = (): never => {
+        throw new Error('ends here');
+      };
+      for (const finish of [true, false]) {
+        const first = await all.open({ programs: { steer: dies, tproxy: dies } });
+        await expect(first.side.set(reference(lab.proxy), node)).rejects.toThrow('ends here');
+        await first.close();
+        const next = await all.open();
+        if (finish) await next.side.reconcile(node);
+        expect((await next.side.check()).length).toBe(finish ? 0 : 1);
+        expect(await next.side.restore()).toEqual([]);
+        expect(await traces(all)).toBe(before);
+        expect(next.directory.linkNames()).toEqual([]);
+        await next.close();
+      }
+    },
+  );
+
   test('what others break is found and mended', async () => {
     const sys = await testSys();
     const all = await proxyLab(sys);

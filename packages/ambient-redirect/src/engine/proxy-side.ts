@@ -1,13 +1,12 @@
-import { type Family, type Sys } from 'netlink-tc';
+import type { Sys } from 'netlink-tc';
 import { Hooks } from './hook.ts';
 import type { Deviation } from '../node/index.ts';
 import type { NodeFacts } from '../programs/index.ts';
 import type { Host } from '../topology/index.ts';
 import type { StateDirectory } from './directory.ts';
-import type { ProxyListener } from './listeners.ts';
 import type { EngineSettings } from './options.ts';
 import type { ProgramStore } from './program-store.ts';
-import { lookForListeners, type Look } from './proxy-look.ts';
+import { checkListeners, lookForListeners, type Look } from './proxy-look.ts';
 import { isSame, ProxyPlace } from './proxy-place.ts';
 import { ProxySettings } from './proxy-settings.ts';
 import {
@@ -248,7 +247,6 @@ export class ProxySide implements Disposable {
       readonly must: boolean;
     },
   ): Promise<void> {
-    const { records } = this.#options.directory;
     const before = this.#record;
     const isSamePlace = before !== undefined && isSame(before.identity, place.identity);
     const { reference, pid, ports, dns, handover } = named;
@@ -272,7 +270,7 @@ export class ProxySide implements Disposable {
       await this.#steering.detach(old, before.steering);
     }
     const { hostInterface, podInterface, addresses } = place.topology;
-    const record: ProxyRecord = {
+    const announced: ProxyRecord = {
       identity: place.identity,
       reference,
       pid,
@@ -282,17 +280,26 @@ export class ProxySide implements Disposable {
       hostInterface: { index: hostInterface.index, name: hostInterface.name },
       ownInterface: { index: podInterface.index, name: podInterface.name, mac: podInterface.mac ?? '' },
       addresses,
-      steering: await this.#steering.attach(place, steering, {
-        facts: { node, ports, dns, handover },
-        look,
-        before: isSamePlace ? before.steering : undefined,
-      }),
+      steering: isSamePlace ? before.steering : steering,
     };
-    if (JSON.stringify(record) !== JSON.stringify(before)) records.put(PROXY_RECORD, record);
-    this.#record = record;
+    // Before the first change: who comes after a crash finishes it, or takes it away.
+    this.#save(announced);
+    const attached = await this.#steering.attach(place, steering, {
+      facts: { node, ports, dns, handover },
+      look,
+      before: isSamePlace ? before.steering : undefined,
+    });
+    const record = { ...announced, steering: attached };
+    this.#save(record);
     // What was handed over is the caller's again, who closes it.
     this.#wanted = wanted.pid === undefined ? {} : { pid: wanted.pid };
     this.#seen(record, look);
+  }
+
+  #save(record: ProxyRecord): void {
+    if (JSON.stringify(record) !== JSON.stringify(this.#record))
+      this.#options.directory.records.put(PROXY_RECORD, record);
+    this.#record = record;
   }
 
   /** Takes down what was seen, and says it where it is new. */
@@ -342,19 +349,10 @@ export class ProxySide implements Disposable {
       return [{ what: "the proxy's network namespace", found: undefined, wanted: record.identity.netns }];
     const { mode } = record.steering;
     const { choices } = await this.#look(place, mode, record, false);
-    const current = this.#steering.slots.cookies();
-    const wrong = mode === 'tproxy' ? [] : choices.chosen.filter(({ slot, socket }) => socket.cookie !== current[slot]);
     return [
       ...(await this.#settings.check(place)),
       ...(await this.#steering.check(place, record.steering)),
-      ...wrong.map(({ slot, listener }) => ({
-        what: `the slot of the listener ${describe(listener)}`,
-        found: current[slot] === undefined ? undefined : 'of another socket',
-        wanted: 'filled',
-      })),
-      ...(choices.complete
-        ? []
-        : choices.missing.map(({ why }) => ({ what: why, found: undefined, wanted: 'a listener' }))),
+      ...checkListeners(choices, mode === 'sk_lookup' ? this.#steering.slots.cookies() : undefined),
     ];
   }
 
@@ -384,14 +382,4 @@ export class ProxySide implements Disposable {
       return false;
     }
   }
-}
-
-function describe({
-  purpose,
-  family,
-}: {
-  readonly purpose: ProxyListener['purpose'];
-  readonly family: Family;
-}): string {
-  return `${purpose} ${family}`;
 }
