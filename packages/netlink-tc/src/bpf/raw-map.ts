@@ -30,7 +30,6 @@ export class RawMap {
   readonly #walk: Attr;
   readonly #elemAt: number;
   readonly #removalAt: number;
-  #flags = 0n;
   #batch: Attr | undefined;
   readonly #held: (Uint8Array | undefined)[] = [];
 
@@ -56,17 +55,21 @@ export class RawMap {
 
   /** Reads the value of `key` into `value`. */
   lookup(): number {
-    return this.#run(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM, 0n);
+    return this.#run(BPF_COMMAND.BPF_MAP_LOOKUP_ELEM);
   }
 
   /** Reads and deletes: hashes from 5.14, queues and stacks from 4.20. */
   lookupAndDelete(): number {
-    return this.#run(BPF_COMMAND.BPF_MAP_LOOKUP_AND_DELETE_ELEM, 0n);
+    return this.#run(BPF_COMMAND.BPF_MAP_LOOKUP_AND_DELETE_ELEM);
   }
 
   /** Sets `key` to `value`. */
   update(flags: bigint): number {
-    return this.#run(BPF_COMMAND.BPF_MAP_UPDATE_ELEM, flags);
+    if (flags === 0n) return this.#run(BPF_COMMAND.BPF_MAP_UPDATE_ELEM);
+    this.#elem.u64(MAP_ELEM.flags, flags);
+    const result = this.#run(BPF_COMMAND.BPF_MAP_UPDATE_ELEM);
+    this.#elem.u64(MAP_ELEM.flags, 0n);
+    return result;
   }
 
   /** Deletes `key`. The kernel refuses flags here. */
@@ -110,11 +113,9 @@ export class RawMap {
     return { result, count: attr.getU32(MAP_BATCH.count) };
   }
 
-  #run(command: number, flags: bigint): number {
+  #run(command: number): number {
     // Once the map is closed, its number may be another's.
     this.fd.assertOpen();
-    // Most calls have the flags of the one before.
-    if (flags !== this.#flags) this.#elem.u64(MAP_ELEM.flags, (this.#flags = flags));
     return this.#sys.bpfAt(command, this.#elemAt, MAP_ELEM_SIZE);
   }
 }
