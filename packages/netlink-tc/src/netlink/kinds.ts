@@ -96,9 +96,11 @@ export function text(max: number): AttributeKind<string> {
     nested: false,
     write(writer: MessageWriter, value: string): void {
       if (typeof value !== 'string') throw writer.refuse(`is ${String(value)}, and must be text`);
+      if (value.includes('\0')) throw writer.refuse('contains a zero byte');
+      // Names are short and nearly always ASCII: an encoder takes longer to begin than to write them so.
+      if (value.length <= max && writer.ascii(value)) return;
       const encoded = encoder.encode(value);
       if (encoded.length > max) throw writer.refuse(`is '${value}', and must be ${this.label}`);
-      if (value.includes('\0')) throw writer.refuse('contains a zero byte');
       writer.raw(encoded);
       writer.u8(0);
     },

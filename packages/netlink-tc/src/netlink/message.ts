@@ -85,8 +85,7 @@ export function writeMessage<H extends object, A extends Attributes>(
   writer.patchU32(start + 8, sequence);
   writer.patchU32(start + 12, port);
   const { header: layout, policy } = format;
-  const zero = layout.read(new Uint8Array(layout.size), 0);
-  const fields: H = { ...zero, ...header };
+  const fields: H = { ...writer.zero(layout), ...header };
   const fault = layout.check(fields);
   if (fault !== undefined) {
     const hint = fault.hint === undefined ? {} : { hint: fault.hint };

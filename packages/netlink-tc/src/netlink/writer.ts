@@ -1,3 +1,4 @@
+import type { Layout } from 'bpf-asm/layout';
 import { NetlinkTcError } from '../error.ts';
 import { LITTLE_ENDIAN } from './host.ts';
 
@@ -14,6 +15,7 @@ export class MessageWriter {
   #view: DataView;
   #length = 0;
   readonly #path: string[] = [];
+  readonly #zeros = new Map<unknown, unknown>();
 
   /** @param capacity bytes to begin with; it grows by doubling */
   constructor(capacity = 4096) {
@@ -81,6 +83,24 @@ export class MessageWriter {
   struct(size: number, write: (into: Uint8Array, at: number) => void): void {
     const at = this.reserve(size);
     write(this.#bytes, at);
+  }
+
+  /** A value of a struct with every field zero, made once for each struct. */
+  zero<T>(layout: Layout<T>): T {
+    let value = this.#zeros.get(layout) as T | undefined;
+    if (value === undefined) {
+      value = layout.read(new Uint8Array(layout.size), 0);
+      this.#zeros.set(layout, value);
+    }
+    return value;
+  }
+
+  /** Writes text of ASCII and its zero byte; says false, and writes nothing, where it is not. */
+  ascii(text: string): boolean {
+    for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
+    const at = this.reserve(text.length + 1);
+    for (let i = 0; i < text.length; i += 1) this.#bytes[at + i] = text.charCodeAt(i);
+    return true;
   }
 
   /** Sets a 32-bit word that was written before. */

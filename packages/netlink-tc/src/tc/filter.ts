@@ -86,6 +86,7 @@ function put(spec: FilterSpec, flags: number, verb: string): Request<Filter> {
     what,
     format: FILTER,
     type: RTM_FILTER.RTM_NEWTFILTER,
+    brief: true,
     // The echo tells the priority and handle that the kernel found.
     flags: flags | NLM_F.ECHO,
     header: headerOf(spec),

@@ -55,6 +55,7 @@ function put(spec: QdiscSpec, flags: number, verb: string): Request<Qdisc> {
     what: `${verb} ${kind} qdisc of link ${device}`,
     format: QDISC,
     type: RTM_QDISC.RTM_NEWQDISC,
+    brief: true,
     // The echo tells the handle that the kernel found.
     flags: flags | NLM_F.ECHO,
     header: place(spec),
