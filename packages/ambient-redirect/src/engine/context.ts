@@ -67,6 +67,11 @@ export async function nodeFacts(host: Host, { podCidrs, bypass }: EngineSettings
   return { podCidrs, bypass, host: await hostAddresses(host) };
 }
 
+/** Whether DNS of some pod is captured, so that the proxy is to be given it. */
+export function wantsDns({ settings, pods }: EngineContext): boolean {
+  return settings.dns || [...pods.values()].some(({ policy }) => policy.dns);
+}
+
 /** Where captured packets go. */
 function proxyFacts({ proxySide, settings }: EngineContext): ProxyFacts {
   const { state } = proxySide;

@@ -13,7 +13,7 @@ import { Host } from '../topology/index.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settlePreserved } from './advance.ts';
 import { endBulk, inBulk } from './bulk.ts';
-import { nodeFacts, recordedPods, type EngineContext } from './context.ts';
+import { nodeFacts, recordedPods, wantsDns, type EngineContext } from './context.ts';
 import { convergeHostIn, convergePod } from './converge.ts';
 import { DirectFlows } from './direct-flows.ts';
 import { StateDirectory } from './directory.ts';
@@ -188,7 +188,7 @@ export class RedirectEngine implements AsyncDisposable {
    */
   setProxy(proxy: ProxyReference): Promise<ProxyState> {
     return this.#inTurn(async (context) => {
-      const state = await context.proxySide.set(proxy, context.node);
+      const state = await context.proxySide.set(proxy, context.node, { dns: wantsDns(context) });
       await this.#converge(context);
       await context.proxySide.settle();
       return state;

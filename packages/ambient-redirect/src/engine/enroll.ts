@@ -4,7 +4,7 @@ import { known, normalisePolicy, type PodPolicy } from '../policy.ts';
 import { resolvePod, type PodReference, type Topology } from '../topology/index.ts';
 import type { CaptureMode } from '../programs/index.ts';
 import { advance } from './advance.ts';
-import { savePod, type EngineContext } from './context.ts';
+import { savePod, wantsDns, type EngineContext } from './context.ts';
 import { convergePod } from './converge.ts';
 import { pathOfNetns } from './pod-netns.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
@@ -75,8 +75,10 @@ export async function enrollPods(
       failed.push({ id: request.id, error });
     }
   });
+  const hadDns = wantsDns(context);
   const fresh = plans.filter(({ before }) => before === undefined).map(({ pod }) => savePod(context, pod));
   for (const { slot } of fresh) context.podMaps.resetCounters(slot);
+  if (!hadDns && plans.some(({ pod }) => pod.policy.dns)) await context.proxySide.update(context.node, { dns: true });
   const { on, stuck } = await advance(context, fresh);
   const enrolled = on.map((pod) => enrolment(pod, true));
   for (const { pod, error } of stuck) {
