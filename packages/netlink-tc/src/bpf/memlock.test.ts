@@ -6,7 +6,10 @@ import { withMemlock } from './memlock.ts';
 const EPERM = 1;
 const definition = { name: 'm', type: 'hash', keySize: 4, valueSize: 4, maxEntries: 1 } as const;
 
-/** A kernel before 5.11: maps are refused until the limit is raised. `hard` is the hard limit; above it only root may go. */
+/**
+ * A kernel before 5.11, which the tests never meet: later ones charge maps to the memory cgroup, and need no limit. Maps are refused until
+ * the limit is raised. `hard` is the hard limit; above it only root may go.
+ */
 function oldKernel(options: { readonly isRoot: boolean; readonly helps: boolean }): { sys: FakeSys; limits: bigint[] } {
   const limits: bigint[] = [64n];
   const sys = createFakeSys({

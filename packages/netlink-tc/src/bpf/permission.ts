@@ -66,8 +66,12 @@ export function readPrivileges(): Privileges {
  * @param needs what the refused call asks for; `CAP_SYS_ADMIN` stands for `CAP_BPF` and `CAP_PERFMON` too
  */
 export function explainPermission(sys: Sys, needs: readonly Capability[]): string {
-  if (sys.backend === 'fake') return `it needs ${needs.join(' and ')}`;
-  const { capabilities, unprivilegedBpfDisabled, lockdown } = readPrivileges();
+  return sys.backend === 'fake' ? `it needs ${needs.join(' and ')}` : whatIsMissing(needs, readPrivileges());
+}
+
+/** What a process with these privileges lacks for a call that was refused, as far as that can be told. */
+export function whatIsMissing(needs: readonly Capability[], privileges: Privileges): string {
+  const { capabilities, unprivilegedBpfDisabled, lockdown } = privileges;
   const admin = capabilities.includes('CAP_SYS_ADMIN');
   const implied = (name: Capability): boolean => admin && (name === 'CAP_BPF' || name === 'CAP_PERFMON');
   const missing = needs.filter((name) => !capabilities.includes(name) && !implied(name));

@@ -51,7 +51,7 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     pattern: /helper call is not allowed in|program of this type cannot use helper|unknown func|cannot use helper/,
-    text: 'this program type cannot call this helper, or the kernel does not have it: see the helper table for types and first kernels',
+    text: 'this program type cannot call this helper, or the kernel does not have it: see the helper table for types and first kernels (locked down to confidentiality, a kernel has none that reads its memory)',
   },
   {
     pattern: /cannot call GPL-restricted function from non-GPL|GPL-(only|restricted)/,
