@@ -92,7 +92,7 @@ export class ProgramStore implements Disposable {
 
   /** `ztunnel_host_in` for these facts. */
   hostIn(facts: HostInFacts): StoredProgram {
-    return this.#get('ztunnel_host_in', facts);
+    return this.#get('ztunnel_host_in', facts, prefixSets({ node: facts.node }));
   }
 
   /** `ztunnel_steer` for these facts. */

@@ -5,7 +5,7 @@ import { describeWith, root } from '../../../../test/support/needs.ts';
 import { frame, ipv4, ipv6 } from '../../../bpf-asm/test/packets.ts';
 import { ENROLLED, mapsOf, putPod } from '../../test/pods.ts';
 import { inInterpreter, inKernel, type Runner } from '../../test/runners.ts';
-import { counterIndex, direct, DirectFlow, Flow, POD_FLAG } from '../maps.ts';
+import { counterIndex, direct, DirectFlow, EXEMPT, exempt, Flow, POD_FLAG } from '../maps.ts';
 import type { HostInFacts } from './facts.ts';
 import { hostIn } from './host-in.ts';
 
@@ -112,7 +112,35 @@ function wanted(preserving: boolean): Report {
 /** The bytes that a packet must have to be told: its header, and where ports count, those too. */
 const HEADERS = { ipv4: 14 + 20, ipv6: 14 + 40 };
 
+/** The notes that the program makes of packets to a pod, by their sources and flags. */
+function notesOf(): (number | undefined)[] {
+  const host = { ipv4: ['172.30.0.2'], ipv6: ['fd00:30::2'] };
+  const vm = new Vm(hostIn({ node: { ...node, host }, proxy, preserving: false }));
+  for (const [address, entry] of Object.entries(PODS)) putPod(mapsOf(vm), podCidrs, address, entry);
+  const notes = vm.map(exempt.definition.name);
+  return [
+    [to4('10.244.1.5', { source: '172.30.0.2', flags: 0x10 }), '172.30.0.2', '10.244.1.5'],
+    [to4('10.244.1.5', { source: '172.30.0.2', protocol: IPPROTO_UDP }), '172.30.0.2', '10.244.1.5'],
+    [to4('10.244.1.5', { source: '172.30.0.3' }), '172.30.0.3', '10.244.1.5'],
+    [to4('10.244.1.5', { source: '172.30.0.2', options: 8 }), '172.30.0.2', '10.244.1.5'],
+    [to6('fd00:1::5', { source: 'fd00:30::2', flags: 0x12 }), 'fd00:30::2', 'fd00:1::5'],
+    [to6('fd00:1::5', { source: 'fd00:30::2', extensions: HOP_BY_HOP }), 'fd00:30::2', 'fd00:1::5'],
+  ].map(([packet, other, pod]) => {
+    expect(vm.run({ packet: packet as Uint8Array }).verdict).toBe(REDIRECT);
+    const mapped = (address: string): string => (address.includes(':') ? address : `::ffff:${address}`);
+    const flow = { pod: mapped(pod as string), other: mapped(other as string), podPort: 80, otherPort: 40000 };
+    return notes.get(Flow.encode(flow))?.[0];
+  });
+}
+
+/** Only new TCP connections in the name of the host are noted. */
+const NOTED = [undefined, undefined, undefined, EXEMPT.masqueraded, undefined, EXEMPT.masqueraded];
+
 describe('ztunnel_host_in in the interpreter', () => {
+  test('notes what it sends in the name of the host: the answers must come back', () => {
+    expect(notesOf()).toEqual(NOTED);
+  });
+
   test.each([false, true])('delivers what is for a pod, and leaves the rest alone; preserving: %s', (preserving) => {
     const facts = { node, proxy, preserving };
     using runner = prepare(inInterpreter(hostIn(facts)), facts);

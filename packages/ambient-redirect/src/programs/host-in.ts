@@ -22,9 +22,11 @@ import {
   type Program,
   type Value,
 } from 'bpf-asm';
-import { counterIndex, counters, direct, POD_FLAG } from '../maps.ts';
+import { counterIndex, counters, direct, EXEMPT, exempt, POD_FLAG } from '../maps.ts';
 import type { HostInFacts } from './facts.ts';
 import { findPod } from './find-pod.ts';
+import { isWithin } from './prefixes.ts';
+import { flowOf, readSegment } from './segment.ts';
 import { LICENCE } from './tools.ts';
 
 /** `PACKET_HOST`: for this very machine. */
@@ -38,7 +40,7 @@ const PACKET_HOST = 0;
  */
 export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
   return schedCls('ztunnel_host_in', { licence: LICENCE }, (tools) => {
-    const { skb, next, drop, redirectPeer, lookup, count, helpers } = tools;
+    const { skb, next, drop, redirectPeer, lookup, update, count, helpers } = tools;
     when(skb.vlanPresent.ne(0), next);
     return match(
       skb.parse(Ethernet, next).type,
@@ -74,6 +76,7 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
       const pod = findPod(tools, node, ip.destination);
       when(not(pod.flags.hasAny(POD_FLAG.deliver)), next);
       if (preserving) leaveDirect(ip);
+      noteMasqueraded(ip);
       // Behind a bridge the packet may be addressed to a third party, and a pod's stack drops those.
       when(skb.pktType.ne(PACKET_HOST), () => {
         helpers.skbChangeType(PACKET_HOST);
@@ -81,6 +84,22 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
       const index = pod.slot.shl(6).or(counterIndex(0, 'inbound', family, 'delivered'));
       count(counters, index, { packets: 1, bytes: skb.len });
       return redirectPeer(pod.ifindex);
+    }
+
+    /**
+     * The proxy speaks in the name of the caller. Where that is an address of the host, since the caller was masqueraded, the pod's answers would be for
+     * the host itself: a new connection is noted, so that they come back to the proxy.
+     */
+    function noteMasqueraded(ip: Ip): void {
+      when(isWithin(tools, ip.source, node.host), () => {
+        const transport = ip.transport(next);
+        when(transport.protocol.eq(IPPROTO_TCP), () => {
+          const segment = readSegment(tools, transport, next);
+          when(segment.isSyn, () => {
+            update(exempt, flowOf(tools, ip, segment, 'destination'), EXEMPT.masqueraded);
+          });
+        });
+      });
     }
 
     /**

@@ -37,13 +37,9 @@ export function isWithin({ lookup }: Pick<Tools, 'lookup'>, address: Address, pr
 }
 
 /** The sets that programs made of these facts look up: they must be in `cidrs` before the programs run. */
-export function prefixSets({ node, policy }: Pick<AppFacts, 'node' | 'policy'>): readonly PrefixSet[] {
-  const { outbound, inbound } = policy;
-  const lists = [
-    node.host,
-    node.bypass,
-    ...[outbound, inbound].flatMap((rules) => [rules.includeCidrs, rules.excludeCidrs]),
-  ];
+export function prefixSets({ node, policy }: Pick<AppFacts, 'node'> & Partial<AppFacts>): readonly PrefixSet[] {
+  const directions = policy === undefined ? [] : [policy.outbound, policy.inbound];
+  const lists = [node.host, node.bypass, ...directions.flatMap((rules) => [rules.includeCidrs, rules.excludeCidrs])];
   const sets = new Map<number, PrefixSet>();
   for (const { ipv4, ipv6 } of lists) {
     for (const wanted of [usual(ipv4, 32), usual(ipv6, 128)]) {
