@@ -8,6 +8,7 @@ import {
   type Netns,
   type Sys,
 } from 'netlink-tc';
+import { existsSync, readFileSync } from 'node:fs';
 import type { OpenMaps } from './directory.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
 
@@ -19,8 +20,14 @@ export interface FlowKey {
   readonly otherPort: number;
 }
 
-/** The TCP connections of a network namespace that can still carry something. */
+/**
+ * The TCP connections of a network namespace that can still carry something.
+ *
+ * To list them the kernel walks the table of all namespaces, which takes milliseconds on a large machine: where a count says that there are none, it is
+ * not asked to.
+ */
 export async function openConnections(sys: Sys, netns: Netns): Promise<InetSocket[]> {
+  if (!netns.run(hasTcpSockets)) return [];
   using socket = NetlinkSocket.open(sys, { netns, protocol: NETLINK_SOCK_DIAG });
   const wanted = { protocol: 'tcp', states: TCP_CONNECTED } as const;
   const [ipv4, ipv6] = await socket.batch([
@@ -28,6 +35,15 @@ export async function openConnections(sys: Sys, netns: Netns): Promise<InetSocke
     listSockets({ ...wanted, family: 'ipv6' }),
   ]);
   return [...ipv4, ...ipv6];
+}
+
+/** Whether the namespace of this thread has TCP sockets: none means no listeners either, so that no connection can be about to begin. */
+function hasTcpSockets(): boolean {
+  return ['sockstat', 'sockstat6'].some((name) => {
+    const path = `/proc/thread-self/net/${name}`;
+    // A kernel without IPv6 has no sockstat6. See proc_net(5).
+    return existsSync(path) && /^TCP6?: inuse [1-9]/m.test(readFileSync(path, 'utf8'));
+  });
 }
 
 /** An address as the maps have it. */
