@@ -111,11 +111,14 @@ function wanted(preserving: boolean): Report {
 
 /** The bytes that a packet must have to be told: its header, and where ports count, those too. */
 const HEADERS = { ipv4: 14 + 20, ipv6: 14 + 40 };
+const TCP = 20;
+
+/** Addresses of the host. */
+const HOST = { ipv4: ['172.30.0.2'], ipv6: ['fd00:30::2'] };
 
 /** The notes that the program makes of packets to a pod, by their sources and flags. */
-function notesOf(): (number | undefined)[] {
-  const host = { ipv4: ['172.30.0.2'], ipv6: ['fd00:30::2'] };
-  const vm = new Vm(hostIn({ node: { ...node, host }, proxy, preserving: false }));
+function notesOf(preserving: boolean): (number | undefined)[] {
+  const vm = new Vm(hostIn({ node: { ...node, host: HOST }, proxy, preserving }));
   for (const [address, entry] of Object.entries(PODS)) putPod(mapsOf(vm), podCidrs, address, entry);
   const notes = vm.map(exempt.definition.name);
   return [
@@ -137,9 +140,12 @@ function notesOf(): (number | undefined)[] {
 const NOTED = [undefined, undefined, undefined, EXEMPT.masqueraded, undefined, EXEMPT.masqueraded];
 
 describe('ztunnel_host_in in the interpreter', () => {
-  test('notes what it sends in the name of the host: the answers must come back', () => {
-    expect(notesOf()).toEqual(NOTED);
-  });
+  test.each([false, true])(
+    'notes what it sends in the name of the host, for the answers; preserving: %s',
+    (preserving) => {
+      expect(notesOf(preserving)).toEqual(NOTED);
+    },
+  );
 
   test.each([false, true])('delivers what is for a pod, and leaves the rest alone; preserving: %s', (preserving) => {
     const facts = { node, proxy, preserving };
@@ -151,17 +157,15 @@ describe('ztunnel_host_in in the interpreter', () => {
     const facts = { node, proxy, preserving };
     using runner = prepare(inInterpreter(hostIn(facts)), facts);
     for (const [packet, headers] of [
-      [to4('10.244.1.5', { sourcePort: 1 }), HEADERS.ipv4],
-      [to4('10.244.1.5', { sourcePort: 1, options: 12 }), HEADERS.ipv4 + (preserving ? 12 : 0)],
+      [to4('10.244.1.5', { sourcePort: 1 }), HEADERS.ipv4 + (preserving ? TCP : 0)],
+      [to4('10.244.1.5', { sourcePort: 1, options: 12 }), HEADERS.ipv4 + (preserving ? 12 + TCP : 0)],
       // All of a TCP header is read that follows the IPv6 header at once.
-      [to6('fd00:1::5', { sourcePort: 1 }), HEADERS.ipv6 + 20],
-      [to6('fd00:1::5', { sourcePort: 1, extensions: HOP_BY_HOP }), HEADERS.ipv6 + (preserving ? 8 : 0)],
+      [to6('fd00:1::5', { sourcePort: 1 }), HEADERS.ipv6 + TCP],
+      [to6('fd00:1::5', { sourcePort: 1, extensions: HOP_BY_HOP }), HEADERS.ipv6 + (preserving ? 8 + TCP : 0)],
     ] as const) {
-      const isRead = headers === HEADERS.ipv6 + 20;
-      const enough = headers + (preserving && !isRead ? 4 : 0);
       for (let length = 0; length <= packet.length; length++) {
         const { verdict } = runner.run(packet.subarray(0, length));
-        expect([length, verdict]).toEqual([length, length < enough ? NEXT : REDIRECT]);
+        expect([length, verdict]).toEqual([length, length < headers ? NEXT : REDIRECT]);
       }
     }
   });
@@ -227,8 +231,10 @@ describeWith([root], 'ztunnel_host_in in the kernel', () => {
     ['IPv6 alone', { ipv6: 'fd00::/128' }],
   ])('is taken with %s of the node', (_what, prefixes) => {
     for (const preserving of [false, true]) {
-      using runner = inKernel(sys, hostIn({ node: { ...node, podCidrs: prefixes }, proxy, preserving }));
-      expect(runner.run(to4('10.244.1.5')).verdict).toBe(NEXT);
+      for (const host of [none, HOST]) {
+        using runner = inKernel(sys, hostIn({ node: { ...node, host, podCidrs: prefixes }, proxy, preserving }));
+        expect(runner.run(to4('10.244.1.5')).verdict).toBe(NEXT);
+      }
     }
   });
 });

@@ -7,20 +7,16 @@ import {
   IPPROTO_TCP,
   IPv4,
   IPv6,
-  mappedIpv6,
   match,
   not,
-  Ports,
   schedCls,
   Tcp,
   TCP_FLAG,
   when,
-  type BytesValue,
   type Ended,
   type Ip,
   type Ipv6View,
   type Program,
-  type Value,
 } from 'bpf-asm';
 import { counterIndex, counters, direct, EXEMPT, exempt, POD_FLAG } from '../maps.ts';
 import type { HostInFacts } from './facts.ts';
@@ -75,8 +71,8 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
     function deliver(family: 'ipv4' | 'ipv6', ip: Ip): Ended {
       const pod = findPod(tools, node, ip.destination);
       when(not(pod.flags.hasAny(POD_FLAG.deliver)), next);
-      if (preserving) leaveDirect(ip);
-      noteMasqueraded(ip);
+      if (preserving) lookAtSegment(ip);
+      else when(isWithin(tools, ip.source, node.host), () => lookAtSegment(ip));
       // Behind a bridge the packet may be addressed to a third party, and a pod's stack drops those.
       when(skb.pktType.ne(PACKET_HOST), () => {
         helpers.skbChangeType(PACKET_HOST);
@@ -87,39 +83,26 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
     }
 
     /**
-     * The proxy speaks in the name of the caller. Where that is an address of the host, since the caller was masqueraded, the pod's answers would be for
-     * the host itself: a new connection is noted, so that they come back to the proxy.
-     */
-    function noteMasqueraded(ip: Ip): void {
-      when(isWithin(tools, ip.source, node.host), () => {
-        const transport = ip.transport(next);
-        when(transport.protocol.eq(IPPROTO_TCP), () => {
-          const segment = readSegment(tools, transport, next);
-          when(segment.isSyn, () => {
-            update(exempt, flowOf(tools, ip, segment, 'destination'), EXEMPT.masqueraded);
-          });
-        });
-      });
-    }
-
-    /**
      * A connection that its pod had before it was enrolled goes on by the node's stack, both ways: connection tracking must see both. Parts of packets
      * without ports could be of one.
+     *
+     * And the proxy speaks in the name of the caller. Where that is an address of the host, since the caller was masqueraded, the pod's answers would be
+     * for the host itself: a new connection is noted, so that they come back to the proxy.
      */
-    function leaveDirect(ip: Ip): void {
-      const [pod, other] = [mapped(ip.destination), mapped(ip.source)];
-      const { protocol, hasPorts } = ip.transport(next);
-      when(protocol.eq(IPPROTO_TCP), () => {
-        when(not(hasPorts), next);
-        const ports = skb.parse(Ports, next);
-        const flow = { pod, other, podPort: ports.destination, otherPort: ports.source };
-        when(lookup(direct, flow).found, next);
+    function lookAtSegment(ip: Ip): void {
+      const transport = ip.transport(next);
+      when(transport.protocol.eq(IPPROTO_TCP), () => {
+        if (preserving) when(not(transport.hasPorts), next);
+        const segment = readSegment(tools, transport, next);
+        const flow = flowOf(tools, ip, segment, 'destination');
+        if (preserving) when(lookup(direct, flow).found, next);
+        when(
+          all(segment.isSyn, () => isWithin(tools, ip.source, node.host)),
+          () => {
+            update(exempt, flow, EXEMPT.masqueraded);
+          },
+        );
       });
     }
   });
-}
-
-/** An address as keys of maps have it. */
-function mapped(address: Value<'be32'> | BytesValue<'ipv6'>): BytesValue<'ipv6'> {
-  return 'kind' in address ? address : mappedIpv6(address);
 }
