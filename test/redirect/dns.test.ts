@@ -35,7 +35,8 @@ class DnsLab {
   /** Asks, and tells who asked, as the server saw it. */
   async asker(from: LabHost, family: 'ipv4' | 'ipv6', protocol: 'udp' | 'tcp'): Promise<string> {
     const before = askers(this.#server).length;
-    expect(await ask(from, this.lab.outsider.address(family), protocol)).toBe(ANSWER[family]);
+    const answer = await ask(from, this.lab.outsider.address(family), protocol);
+    if (answer !== ANSWER[family]) throw new Error(`the answer is ${answer}`);
     await this.#server.until('says who asked', () => askers(this.#server).length > before);
     return askers(this.#server).at(-1) ?? '';
   }
@@ -62,7 +63,8 @@ describeWith([root, tool('dnsmasq')], 'DNS', () => {
     { attach: 'clsact', steer: 'tproxy', dns: false },
   ] as const)('$attach, $steer, capture $dns', ({ attach, steer, dns: captures }) => {
     let dns: DnsLab;
-    let mesh: Mesh | undefined;
+    let mesh: Mesh;
+    let opened: Mesh | undefined;
     const directory = `/sys/fs/bpf/ambient-test-${process.pid}-dns-${steer}-${captures}`;
     beforeAll(async () => {
       const sys = await openSys();
@@ -70,14 +72,15 @@ describeWith([root, tool('dnsmasq')], 'DNS', () => {
       const { lab } = dns;
       const options = { directory, dns: captures };
       try {
-        mesh = await Mesh.open(sys, lab, { attach, steer }, () => startProxy(lab.proxy), options);
+        opened = await Mesh.open(sys, lab, { attach, steer }, () => startProxy(lab.proxy), options);
+        mesh = opened;
       } catch (error) {
         await lab.close();
         throw error;
       }
     }, SETUP_MS);
     afterAll(async () => {
-      await mesh?.close();
+      await opened?.close();
       await dns.lab.close();
     });
 

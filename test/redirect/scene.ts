@@ -121,6 +121,11 @@ export function sceneOf(lab: Lab, mesh?: Mesh): Scene {
 export function registerRows(rows: readonly Row[], scene: () => Scene, where: 'mesh' | 'control'): void {
   for (const { name, only, run } of rows) {
     if (only !== undefined && only !== where) continue;
-    for (const family of FAMILIES) test(`${name}, ${family}`, () => run(scene(), family));
+    for (const family of FAMILIES) {
+      test(`${name}, ${family}`, async () => {
+        expect.hasAssertions();
+        await run(scene(), family);
+      });
+    }
   }
 }

@@ -1,5 +1,4 @@
 /** What connections carry, and how they end. */
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'vitest';
 import {
@@ -99,7 +98,7 @@ export const STREAMS: readonly Row[] = [
   },
   {
     name: 'a connection that is broken off is broken off for the other side',
-    run: ({ lab, takes }, family) =>
+    run: ({ lab, takes, mesh }, family) =>
       takes(family, { outbound: 1 }, async () => {
         let accepted: (socket: Socket) => void = () => undefined;
         const first = new Promise<Socket>((resolve) => (accepted = resolve));
@@ -108,21 +107,21 @@ export const STREAMS: readonly Row[] = [
         client.write('x');
         const other = await within(3_000, 'the connection', first);
         // A reset or, by way of HAProxy, an end: gone either way.
-        const gone = Promise.race([
-          once(other, 'end'),
-          once(other, 'error').then(() => undefined),
-          once(other, 'close'),
-        ]);
+        const gone = new Promise<string>((resolve) => {
+          for (const event of ['end', 'error', 'close']) other.once(event, () => resolve(event));
+        });
         client.resetAndDestroy();
-        await within(3_000, 'the end', gone);
+        expect(await within(3_000, 'the end', gone)).toBe(mesh === undefined ? 'error' : 'end');
       }),
   },
   {
-    name: 'LAB 2 #8: 2,000 connections over 100 ports that the proxy holds in TIME_WAIT',
+    name: 'LAB 2 #8: 2,000 connections, by ports that the proxy holds in TIME_WAIT',
     run: ({ lab, takes, mesh }, family) =>
       takes(family, { outbound: 2_000 }, async () => {
         const at = { address: lab.outsider.address(family), port: PORT };
-        const spec = { connections: 2_000, ports: 100, firstPort: 20_000 };
+        // From tc a SYN is given to the socket in TIME_WAIT, whose refusal has to come about first: some 15 ms each, so fewer of them.
+        const ports = mesh?.steer === 'tproxy' ? 1_900 : 100;
+        const spec = { connections: 2_000, ports, firstPort: 20_000 };
         const times = await churn(lab.client, lab.client.address(family), lab.outsider, at, spec);
         const fresh = median(times.slice(0, spec.ports));
         const again = median(times.slice(spec.ports));

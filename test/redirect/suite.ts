@@ -10,7 +10,9 @@ import { GUARDS } from './guard.rows.ts';
 import { Mesh, type Combination } from './mesh.ts';
 import { PATHS } from './path.rows.ts';
 import { REACH } from './reach.rows.ts';
-import { createFurnishedLab, registerRows, sceneOf, type Row, type Scene } from './scene.ts';
+import { createFurnishedLab, FAMILIES, registerRows, sceneOf, type Row, type Scene } from './scene.ts';
+import { Survivors } from './survivors.ts';
+import { until } from '../support/traffic.ts';
 import { STREAMS } from './streams.rows.ts';
 import { UNTOUCHED } from './untouched.rows.ts';
 
@@ -70,6 +72,7 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
     let before: string;
     let invalid: PacketCounter;
     let mesh: Mesh;
+    let survivors: Survivors;
     const directory = `/sys/fs/bpf/ambient-test-${process.pid}-${attach}-${steer}`;
     beforeAll(async () => {
       const sys = await openSys();
@@ -79,6 +82,7 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
         before = await stateOf(scene);
         // As kube-proxy has it (SPIKES 0.5).
         invalid = await addNftRule(lab.node, 'invalid', 'forward', 'ct state invalid', 'drop');
+        survivors = await Survivors.open(lab);
         mesh = await Mesh.open(sys, lab, combination, () => startHaproxy(lab.proxy), { directory });
         scene = sceneOf(lab, mesh);
       } catch (error) {
@@ -97,6 +101,22 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
       expect(status.proxy?.steering).toMatchObject({ mode: steer });
       const hooks = status.pods.flatMap((pod) => pod.hooks.map(({ attached }) => attached));
       expect(hooks).toEqual([attach, attach, attach, attach]);
+    });
+
+    test('LAB 2 #7: connections that were open before go on past the proxy, until they end', async () => {
+      const modes = async (): Promise<string[]> => (await mesh.engine.status()).pods.map(({ mode }) => mode);
+      expect(await modes()).toEqual(['preserve', 'preserve']);
+      for (const family of FAMILIES) {
+        await scene.takes(family, { outbound: 1 }, async () => {
+          await survivors.speak('after');
+          await scene.lab.client.get(scene.lab.outsider.address(family));
+        });
+      }
+      await survivors.close();
+      await until('no connection is left', async () => {
+        await mesh.engine.reconcile();
+        return (await modes()).every((mode) => mode === 'full');
+      });
     });
 
     registerRows(rows, () => scene, 'mesh');

@@ -1,6 +1,8 @@
 /** What is none of the mesh's business, and must not change. */
 import { once } from 'node:events';
 import { expect } from 'vitest';
+import { ipv4, ipv6 } from '../../packages/bpf-asm/test/packets.ts';
+import { addNftRule } from '../support/nft.ts';
 import type { LabHost } from '../support/lab-host.ts';
 import { within } from '../support/traffic.ts';
 import type { Row } from './scene.ts';
@@ -106,6 +108,32 @@ export const UNTOUCHED: readonly Row[] = [
       });
       await forgetNeighbours(hosts);
       expect(await lab.node.get(lab.client.address(family))).toMatchObject({ server: 'client' });
+    },
+  },
+  {
+    name: 'frames with a VLAN tag, even of TCP: a bridge passes them on, the mesh does not see them',
+    run: async ({ lab, mesh, takes }, family) => {
+      const { client, outsider } = lab;
+      await using arrived = await addNftRule(outsider, 'vlan', 'ingress', 'vlan id 100');
+      const before = await mesh?.engine.metrics();
+      const make = family === 'ipv4' ? ipv4 : ipv6;
+      const [source, destination] = [client.address(family), outsider.address(family)];
+      const frame = make({ source, destination, vlan: 100 });
+      await forgetNeighbours([client]);
+      // It is addressed to whom an ordinary packet would be.
+      await client.exec('ping', '-n', '-c', '1', '-W', '1', destination);
+      const [, mac = ''] = /lladdr (\S+)/.exec(await client.exec('ip', 'neigh', 'show', 'dev', 'eth0')) ?? [];
+      frame.set(Buffer.from(mac.replaceAll(':', ''), 'hex'), 0);
+      await takes(family, {}, async () => {
+        client.sendFrame(frame);
+        await client.exec('ping', '-n', '-c', '1', '-W', '1', destination);
+      });
+      expect(await arrived.packets()).toBe(lab.cni === 'bridge' ? 1 : 0);
+      const captured = (metrics: typeof before): bigint =>
+        (metrics?.pods ?? [])
+          .flatMap(({ traffic }) => traffic.filter(({ verdict }) => verdict === 'captured'))
+          .reduce((sum, { packets }) => sum + packets, 0n);
+      expect(captured(await mesh?.engine.metrics())).toBe(captured(before));
     },
   },
   {

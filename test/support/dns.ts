@@ -16,11 +16,10 @@ const HEADER = 12;
 
 /** Starts dnsmasq, which knows {@link KNOWN}, and waits until it serves. It prints each query. */
 export async function startDnsServer(host: LabHost): Promise<LabProcess> {
-  const started = host.spawn([
-    ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--pid-file=', '--user=root'],
-    ...['--no-resolv', '--no-hosts', '--log-queries', '--log-facility=-'],
-    ...[`--address=/${KNOWN.name}/${KNOWN.ipv4}`, `--address=/${KNOWN.name}/${KNOWN.ipv6}`],
-  ]);
+  const options =
+    '--keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --no-resolv --no-hosts --log-queries';
+  const addresses = [KNOWN.ipv4, KNOWN.ipv6].map((address) => `--address=/${KNOWN.name}/${address}`);
+  const started = host.spawn(['dnsmasq', ...options.split(' '), '--log-facility=-', ...addresses]);
   await started.until('serves', () => started.output.includes('started'));
   return started;
 }

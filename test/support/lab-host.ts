@@ -106,6 +106,20 @@ export class LabHost {
     return socket.connect({ host: to.address, port: to.port });
   }
 
+  /** Sends a frame by its `eth0`, as it is. */
+  sendFrame(frame: Uint8Array): void {
+    const [family, type, device] = [17, 3, 2]; // AF_PACKET, SOCK_RAW, index of eth0
+    const address = new Uint8Array(20); // struct sockaddr_ll (packet(7))
+    const view = new DataView(address.buffer);
+    view.setUint16(0, family, this.#sys.platform.littleEndian);
+    view.setInt32(4, device, this.#sys.platform.littleEndian);
+    const number = this.netns.run(() => this.#sys.call('socket', family, type, 0));
+    if (number < 0) throw systemError(number, 'socket', 'cannot make a packet socket');
+    using fd = this.#sys.fds.own(number, 'packet socket');
+    const sent = this.#sys.call('sendto', fd.number, frame, frame.length, 0, address, address.length);
+    if (sent < 0) throw systemError(sent, 'sendto', 'cannot send a frame');
+  }
+
   /** Serves HTTP on a port, both families: each answer is a {@link Seen} as JSON. */
   async serveHttp(port = 80): Promise<void> {
     for (const address of ['0.0.0.0', '::']) {

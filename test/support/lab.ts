@@ -54,6 +54,8 @@ export interface Lab extends AsyncDisposable {
   readonly proxy: LabHost;
   /** A host of another network. */
   readonly outside: LabHost;
+  /** How its pods are joined. */
+  readonly cni: NonNullable<LabOptions['cni']>;
   /** Takes all of it away, processes first. */
   close(): Promise<void>;
 }
@@ -137,7 +139,9 @@ export async function createLab(sys: Sys, options: LabOptions = {}): Promise<Lab
       host('proxy'),
       host('outsider'),
     ];
-    const lab: Lab = { node, outside, client, server, proxy, outsider, close, [Symbol.asyncDispose]: close };
+    const { cni = 'routed' } = options;
+    const members = { node, outside, client, server, proxy, outsider };
+    const lab: Lab = { ...members, cni, close, [Symbol.asyncDispose]: close };
     const pods = PODS.map((name) => lab[name]);
     await node.socket.batch([
       setLink('lo', { up: true }),

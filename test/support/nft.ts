@@ -9,6 +9,7 @@ export interface PacketCounter extends AsyncDisposable {
 
 /** Where nftables looks at packets: of which type a chain is, where, and at what priority. */
 const PLACES = {
+  ingress: 'type filter hook ingress device "eth0" priority 0',
   prerouting: 'type filter hook prerouting priority -300',
   output: 'type filter hook output priority 0',
   forward: 'type filter hook forward priority 0',
@@ -23,15 +24,16 @@ export async function addNftRule(
   match: string,
   verdict = '',
 ): Promise<PacketCounter> {
+  const [table, type] = place === 'ingress' ? ['netdev', PLACES.ingress] : ['inet', PLACES[place]];
   const rule = `${match} counter ${verdict}`.trim();
-  await host.exec('nft', `table inet test-${name} { chain only { ${PLACES[place]}; ${rule}; }; }`);
+  await host.exec('nft', `table ${table} test-${name} { chain only { ${type}; ${rule}; }; }`);
   return {
     async packets() {
-      const text = await host.exec('nft', 'list', 'table', 'inet', `test-${name}`);
+      const text = await host.exec('nft', 'list', 'table', table, `test-${name}`);
       return Number(/counter packets (\d+)/.exec(text)?.[1] ?? NaN);
     },
     async [Symbol.asyncDispose]() {
-      await host.exec('nft', 'delete', 'table', 'inet', `test-${name}`);
+      await host.exec('nft', 'delete', 'table', table, `test-${name}`);
     },
   };
 }
