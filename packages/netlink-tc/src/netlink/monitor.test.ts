@@ -194,7 +194,7 @@ describeWith([root, tool('ip'), tool('tc')], 'monitors of the kernel', () => {
 
   test(
     '1,000 links, others coming and going from a second process: no list is wrong, interruptions are seen and handled',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async () => {
       const sys = await testSys();
       const count = { lists: 0, interrupted: 0, givenUp: 0 };

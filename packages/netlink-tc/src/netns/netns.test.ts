@@ -58,7 +58,7 @@ describeWith([root, tool('ip')], 'network namespaces of the kernel', () => {
   const unique = (word: string): string => `nltc-${word}-${process.pid}`;
 
   // Making one waits while the kernel takes others' apart.
-  test('names made here are those of ip netns, and the other way round', { timeout: 60_000 }, () => {
+  test('names made here are those of ip netns, and the other way round', { timeout: 300_000 }, () => {
     const [ours, theirs] = [unique('ours'), unique('theirs')];
     const before = here();
     const netns = createNetns(sys, ours);
