@@ -1,31 +1,26 @@
-import { openRingBuffer, openSys, type EventStream, type NetnsReference, type Sys } from 'netlink-tc';
+import type { EventStream } from 'netlink-tc';
 import { AmbientRedirectError } from '../error.ts';
 import {
   readSteered,
   readTraffic,
-  trafficCodec,
   type SteeredCounts,
   type TrafficCount,
   type TrafficEvent,
 } from '../observe/index.ts';
 import { invalid } from '../policy.ts';
-import { Host } from '../topology/index.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settlePreserved } from './advance.ts';
-import { endBulk, inBulk } from './bulk.ts';
-import { nodeFacts, recordedPods, wantsDns, type EngineContext } from './context.ts';
+import { inBulk } from './bulk.ts';
+import { wantsDns, type EngineContext } from './context.ts';
 import { convergeHostIn, convergePod } from './converge.ts';
-import { DirectFlows } from './direct-flows.ts';
-import { StateDirectory } from './directory.ts';
 import { beginDrain, settleDrains } from './drain.ts';
 import { enrollPods, type Enrolment, type EnrollOptions, type EnrolmentFailure, type PodRequest } from './enroll.ts';
-import { Hooks } from './hook.ts';
-import { settingsOf, type EngineOptions } from './options.ts';
-import { PodMaps } from './pod-maps.ts';
-import { ProgramStore } from './program-store.ts';
-import { ProxySide, type ProxyReference, type ProxyState } from './proxy-side.ts';
+import { openContext } from './open-context.ts';
+import type { EngineOptions } from './options.ts';
+import type { ProxySide, ProxyReference, ProxyState } from './proxy-side.ts';
 import { reconcile, type ReconcileReport } from './reconcile.ts';
 import { readStatus, type EngineStatus } from './status.ts';
+import { trafficStream } from './traffic-stream.ts';
 import { removePod } from './unenroll.ts';
 
 /** How often it is looked whether connections that run past the proxy have ended. */
@@ -82,57 +77,13 @@ export class RedirectEngine implements AsyncDisposable {
    * `CAP_SYS_PTRACE` to find the proxy's listeners
    */
   static async open(options: EngineOptions = {}): Promise<RedirectEngine> {
-    const settings = settingsOf(options);
-    const sys: Sys = options.sys ?? (await openSys());
-    const owned: Disposable[] = [];
-    const own = <T extends Disposable>(one: T): T => {
-      owned.push(one);
-      return one;
-    };
-    try {
-      const host = own(new Host(sys, hostReference(options.host)));
-      const directory = own(StateDirectory.open(sys, settings.directory, { create: true }));
-      const programs = own(new ProgramStore(sys, directory));
-      const { attach: mode, priority, order } = settings;
-      const hooks = new Hooks(sys, host.socket, directory, {
-        netns: host.netns,
-        mode,
-        priority,
-        ...(order && { order }),
-      });
-      let engine: RedirectEngine | undefined;
-      const onChange = (): void => {
-        if (engine !== undefined) engine.#proxyChanged();
-      };
-      const proxySide = own(await ProxySide.open({ sys, host, directory, programs, settings, onChange }));
-      const node = await nodeFacts(host, settings);
-      endBulk(directory.records);
-      const pods = recordedPods(directory.records);
-      const podMaps = new PodMaps(directory.maps);
-      const directFlows = new DirectFlows(directory.maps);
-      const known = {
-        sys,
-        settings,
-        host,
-        directory,
-        programs,
-        hooks,
-        proxySide,
-        podMaps,
-        directFlows,
-        pods,
-        drains: new Map(),
-        node,
-      };
-      const context: EngineContext = { ...known, sample: undefined };
-      if (pods.size > 0 || proxySide.state !== undefined) await reconcile(context);
-      engine = new RedirectEngine(context);
-      engine.#settleLater();
-      return engine;
-    } catch (error) {
-      for (const one of owned.toReversed()) one[Symbol.dispose]();
-      throw error;
-    }
+    const opened: { engine?: RedirectEngine } = {};
+    const context = await openContext(options, () => {
+      if (opened.engine !== undefined) opened.engine.#proxyChanged();
+    });
+    opened.engine = new RedirectEngine(context);
+    opened.engine.#settleLater();
+    return opened.engine;
   }
 
   /** Does one thing after the other. */
@@ -252,15 +203,23 @@ export class RedirectEngine implements AsyncDisposable {
       await convergeHostIn(context);
       return known;
     });
-    while (drain !== undefined) {
+    if (drain !== undefined) await this.#drained(all, signal, onProgress);
+    return typeof ids === 'string' ? results[0] === true : results;
+  }
+
+  /** Waits until pods have drained. */
+  async #drained(
+    ids: readonly string[],
+    signal: UnenrollOptions['signal'] | undefined,
+    onProgress: UnenrollOptions['onProgress'] | undefined,
+  ): Promise<void> {
+    for (let waiting = 1; waiting > 0;) {
       signal?.throwIfAborted();
       const left = await this.#inTurn(settleDrains);
-      const waiting = all.reduce((sum, id) => sum + (left.get(id) ?? 0), 0);
+      waiting = ids.reduce((sum, id) => sum + (left.get(id) ?? 0), 0);
       onProgress?.(waiting);
-      if (waiting === 0) break;
-      await sleep(DRAIN_LOOK_MS, undefined, signal === undefined ? {} : { signal });
+      if (waiting > 0) await sleep(DRAIN_LOOK_MS, undefined, signal === undefined ? {} : { signal });
     }
-    return typeof ids === 'string' ? results[0] === true : results;
   }
 
   /** What is wanted, and what is found in the kernel. Changes nothing. */
@@ -301,40 +260,12 @@ export class RedirectEngine implements AsyncDisposable {
       }
       context.sample = sample;
       await this.#converge(context);
-      return this.#listen(context);
+      return trafficStream(context, () => {
+        context.sample = undefined;
+        // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
+        if (!this.#closed) void this.#inTurn((now) => this.#converge(now)).catch(() => undefined);
+      });
     });
-  }
-
-  #listen(context: EngineContext): EventStream<TrafficEvent> {
-    const podOf = (slot: number): string | undefined => [...context.pods.values()].find((pod) => pod.slot === slot)?.id;
-    const ring = openRingBuffer(context.sys, context.directory.maps.events, { layout: trafficCodec(podOf) });
-    let isOpen = true;
-    const close = (): void => {
-      ring.close();
-      if (!isOpen) return;
-      isOpen = false;
-      context.sample = undefined;
-      // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
-      if (!this.#closed) void this.#inTurn((now) => this.#converge(now)).catch(() => undefined);
-    };
-    const events = async function* (of?: {
-      readonly signal?: AbortSignal;
-    }): AsyncGenerator<TrafficEvent, void, undefined> {
-      try {
-        yield* ring.events(of);
-      } finally {
-        close();
-      }
-    };
-    return {
-      get dropped(): number {
-        return ring.dropped;
-      },
-      events,
-      close,
-      [Symbol.asyncIterator]: () => events(),
-      [Symbol.dispose]: close,
-    };
   }
 
   /** Lets go of everything and leaves it running. A second call does nothing. */
@@ -384,8 +315,4 @@ function someFailed(first: EnrolmentFailure, failures: readonly EnrolmentFailure
     `${failures.length} of ${of} pods could not be enrolled; ${first.id}: ${why}`,
     { cause: first.error, failures },
   );
-}
-
-function hostReference(of: EngineOptions['host']): NetnsReference | undefined {
-  return of !== undefined && 'fd' in of ? { path: `/proc/self/fd/${of.fd}` } : of;
 }

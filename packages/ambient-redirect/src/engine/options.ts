@@ -66,8 +66,19 @@ export interface EngineSettings {
 }
 
 const NAMES = [
-  ...['sys', 'directory', 'host', 'attach', 'order', 'priority', 'steer', 'ports', 'routing', 'podCidrs', 'bypass'],
-  ...['dns', 'withoutProxy'],
+  'sys',
+  'directory',
+  'host',
+  'attach',
+  'order',
+  'priority',
+  'steer',
+  'ports',
+  'routing',
+  'podCidrs',
+  'bypass',
+  'dns',
+  'withoutProxy',
 ];
 
 /**
