@@ -94,7 +94,13 @@ describeWith([root], 'the store of programs', () => {
       store.inbound(factsOf(1)),
       store.hostIn({ node, proxy: { addresses: { ipv4: [], ipv6: [] } }, preserving: false }),
       store.steer({ node, proxy: { ifindex: 2, addresses: NONE }, hbone: 15008, dns: false, handover: false }),
-      store.tproxy({ ports: DEFAULT_PORTS, tags, dns: false, mark: { value: 0x400, mask: 0xfff } }),
+      store.tproxy({
+        ports: DEFAULT_PORTS,
+        proxy: { addresses: { ipv4: [], ipv6: [] } },
+        tags,
+        dns: false,
+        mark: { value: 0x400, mask: 0xfff },
+      }),
     ].map(({ name }) => name);
     expect(names).toEqual(['app_outbound', 'app_inbound', 'ztunnel_host_in', 'ztunnel_steer', 'ztunnel_tproxy']);
   });

@@ -185,16 +185,17 @@ export class Steering {
     const { programs, hooksIn, mark } = this.#tools;
     const { ports, node, dns, handover } = facts;
     const { index } = place.topology.podInterface;
+    const addresses = await place.ownAddresses();
     if (state.mode === 'sk_lookup') {
       this.fill(look);
-      const proxy = { ifindex: index, addresses: await place.ownAddresses() };
+      const proxy = { ifindex: index, addresses };
       this.#program = programs.steer({ node, proxy, hbone: ports.hbone, dns, handover });
       this.#link.attach(place.netns, this.#program);
       if (before?.hook !== undefined) await hooksIn(place).detach(before.hook);
       return state;
     }
     const tags = before?.tags ?? makeTags();
-    this.#program = programs.tproxy({ ports, tags, dns, mark });
+    this.#program = programs.tproxy({ ports, proxy: { addresses }, tags, dns, mark });
     const hook = await attachTproxy(hooksIn(place), index, this.#program, before?.hook);
     this.#link.detach();
     this.#slots.clear();

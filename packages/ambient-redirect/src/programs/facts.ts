@@ -98,6 +98,8 @@ export interface SteerFacts {
 /** Facts of `ztunnel_tproxy`. */
 export interface TproxyFacts {
   readonly ports: ProxyPorts;
+  /** The addresses that are the proxy's own: connections to them are none of ours. */
+  readonly proxy: { readonly addresses: ByFamily };
   readonly tags: DirectionTags;
   readonly dns: boolean;
   /** Set on what is assigned, under the mask. */

@@ -188,6 +188,7 @@ describeWith([root], "the proxy's namespace", () => {
     const begin = async (caught: 'outbound' | 'inbound'): Promise<void> => {
       const facts: TproxyFacts = {
         ports: DEFAULT_PORTS,
+        proxy: { addresses: { ipv4: [lab.proxy.ipv4], ipv6: [lab.proxy.ipv6] } },
         tags: { outbound: OUTBOUND_TAG, inbound: INBOUND_TAG },
         dns: true,
         mark: { value: 0x400, mask: 0xfff },

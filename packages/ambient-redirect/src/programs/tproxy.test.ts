@@ -11,7 +11,14 @@ import { tproxy } from './tproxy.ts';
 
 const [NEXT, DROP] = [-1, 2];
 const TAGS = { outbound: '02:11:22:33:44:55', inbound: '06:11:22:33:44:55' } as const;
-const FACTS: TproxyFacts = { ports: DEFAULT_PORTS, tags: TAGS, dns: true, mark: { value: 0x400, mask: 0xfff } };
+const OWN = { 4: '10.244.1.7', 6: 'fd00:1::7' } as const;
+const FACTS: TproxyFacts = {
+  ports: DEFAULT_PORTS,
+  proxy: { addresses: { ipv4: [OWN[4]], ipv6: [OWN[6]] } },
+  tags: TAGS,
+  dns: true,
+  mark: { value: 0x400, mask: 0xfff },
+};
 const MARK_BEFORE = 0xab123;
 const MARK_AFTER = 0xab400;
 
@@ -140,6 +147,13 @@ describe('ztunnel_tproxy', () => {
       },
       { source: new Uint8Array(size), destination: new Uint8Array(size), sourcePort: 0, destinationPort: 15001 },
     ]);
+  });
+
+  test.each(FAMILIES)("leaves alone what is for the proxy's own address: IPv%i", (version, make) => {
+    const vm = machine(tproxy(FACTS), () => undefined);
+    const packet = tagged(make({ destination: OWN[version] }), TAGS.outbound);
+    const { verdict, context } = vm.run({ packet, context: { mark: MARK_BEFORE } });
+    expect([verdict, context?.['mark']]).toEqual([NEXT, MARK_BEFORE]);
   });
 
   test.each(FAMILIES)('drops what was captured and finds no socket: IPv%i', (_version, make) => {

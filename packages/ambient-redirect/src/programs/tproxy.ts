@@ -20,6 +20,7 @@ import {
   when,
   type AddressLayout,
   type BytesValue,
+  type Condition,
   type Ended,
   type FieldLayouts,
   type IntegerLayout,
@@ -71,7 +72,7 @@ const Tuple6: StructLayout<TupleFields<'ipv6'>> = struct('tuple6', {
  * was captured, and where: it is given to the socket of its connection, else to the listener it is for. What was captured and finds no socket is dropped,
  * so that nothing goes past the proxy.
  */
-export function tproxy({ ports, tags, dns, mark }: TproxyFacts): Program {
+export function tproxy({ ports, proxy, tags, dns, mark }: TproxyFacts): Program {
   return schedCls('ztunnel_tproxy', { licence: LICENCE }, ({ skb, next, drop, record, helpers, count, variable }) => {
     when(skb.vlanPresent.ne(0), next);
     const eth = skb.parse(Ethernet, next);
@@ -87,6 +88,8 @@ export function tproxy({ ports, tags, dns, mark }: TproxyFacts): Program {
     );
 
     function give(ip: Ip): Ended {
+      // What pods have for the proxy itself, such as its metrics, was captured with the rest.
+      when(any(...isOwn(ip)), next);
       const connection = ip.version === 4 ? tuple4(ip.source, ip.destination) : tuple6(ip.source, ip.destination);
       const { protocol, hasPorts } = ip.transport(refuse);
       // The stack puts fragments together before it looks for their socket, and finds only those that are connected.
@@ -137,6 +140,12 @@ export function tproxy({ ports, tags, dns, mark }: TproxyFacts): Program {
         tuple.set({ destinationPort: port });
         return tuple;
       }
+    }
+
+    function isOwn(ip: Ip): (() => Condition)[] {
+      const { ipv4, ipv6 } = proxy.addresses;
+      if (ip.version === 4) return ipv4.map((own) => () => ip.destination.eq(own));
+      return ipv6.map((own) => () => ip.destination.eq(own));
     }
 
     function assign(socket: Socket, what: number | Value<'u32'>): Ended {
