@@ -46,11 +46,15 @@ export abstract class Codec<Out, In = Out> implements Layout<Out, In> {
     return new BpfAsmError('ERR_LAYOUT', `${field} ${problem}`, { field, ...(hint === undefined ? {} : { hint }) });
   }
 
+  // Short, so that it is inlined.
   #inRange(bytes: Uint8Array, at: number, verb: string): void {
-    if (!(bytes instanceof Uint8Array)) throw refuse(`${this.label} can be ${verb} in a Uint8Array only`);
-    if (!Number.isInteger(at) || at < 0 || at + this.size > bytes.length) {
-      throw refuse(`${this.label} takes ${this.size} bytes and cannot be ${verb} at byte ${at} of ${bytes.length}`);
-    }
+    const isInside = bytes instanceof Uint8Array && Number.isInteger(at) && at >= 0 && at + this.size <= bytes.length;
+    if (!isInside) throw this.#outside(bytes, at, verb);
+  }
+
+  #outside(bytes: unknown, at: number, verb: string): BpfAsmError {
+    if (!(bytes instanceof Uint8Array)) return refuse(`${this.label} can be ${verb} in a Uint8Array only`);
+    return refuse(`${this.label} takes ${this.size} bytes and cannot be ${verb} at byte ${at} of ${bytes.length}`);
   }
 }
 

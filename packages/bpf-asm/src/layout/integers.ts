@@ -48,15 +48,28 @@ class SmallInteger<Name extends IntegerName> extends Integer<number, Name> {
   check(value: unknown): LayoutFault | undefined {
     if (typeof value === 'number' && Number.isInteger(value) && value >= this.#min && value <= this.#max)
       return undefined;
+    return this.#fault(value);
+  }
+
+  #fault(value: unknown): LayoutFault {
     return { path: '', problem: `is ${show(value)}, and must be an integer from ${this.#min} to ${this.#max}` };
   }
 
   write(value: number, into: Uint8Array, at: number): void {
+    if (this.size === 4) writeHalf(value, into, at, this.byteOrder === 'little');
+    else this.#writeSmall(value, into, at);
+  }
+
+  #writeSmall(value: number, into: Uint8Array, at: number): void {
     if (this.byteOrder === 'little') for (let i = 0, rest = value; i < this.size; i++, rest >>= 8) into[at + i] = rest;
     else for (let i = this.size - 1, rest = value; i >= 0; i--, rest >>= 8) into[at + i] = rest;
   }
 
   read(bytes: Uint8Array, at: number): number {
+    if (this.size === 4) {
+      const half = readHalf(bytes, at, this.byteOrder === 'little');
+      return this.signed ? half : half >>> 0;
+    }
     const unsigned = readUnsigned(bytes, at, this.size, this.byteOrder);
     if (!this.signed) return unsigned;
     const shift = 32 - this.bits;
@@ -92,6 +105,10 @@ class LargeInteger<Name extends IntegerName> extends Integer<bigint, Name> {
 
   check(value: unknown): LayoutFault | undefined {
     if (typeof value === 'bigint' && value >= this.#min && value <= this.#max) return undefined;
+    return this.#fault(value);
+  }
+
+  #fault(value: unknown): LayoutFault {
     const problem = `is ${show(value)}, and must be a bigint from ${this.#min}n to ${this.#max}n`;
     return typeof value === 'number'
       ? { path: '', problem, hint: '64-bit values are bigints: write 1n, or BigInt(x)' }
@@ -126,20 +143,28 @@ function readUnsigned(bytes: Uint8Array, at: number, size: number, byteOrder: By
   return value >>> 0;
 }
 
-/** Four bytes as 32 bits. Written out, for it is what reading large maps does most. */
+// What is short is inlined where maps are read and written, and that is most of their cost: what is rare stands in functions of its own.
+
+/** Four bytes as 32 bits, signed. */
 function readHalf(bytes: Uint8Array, at: number, little: boolean): number {
-  const a = bytes[at] ?? 0;
-  const b = bytes[at + 1] ?? 0;
-  const c = bytes[at + 2] ?? 0;
-  const d = bytes[at + 3] ?? 0;
-  return little ? a | (b << 8) | (c << 16) | (d << 24) : (a << 24) | (b << 16) | (c << 8) | d;
+  const half =
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24);
+  return little ? half : swapped(half);
 }
 
 function writeHalf(half: number, into: Uint8Array, at: number, little: boolean): void {
-  into[at] = little ? half : half >>> 24;
-  into[at + 1] = little ? half >>> 8 : half >>> 16;
-  into[at + 2] = little ? half >>> 16 : half >>> 8;
-  into[at + 3] = little ? half >>> 24 : half;
+  const low = little ? half : swapped(half);
+  into[at] = low;
+  into[at + 1] = low >>> 8;
+  into[at + 2] = low >>> 16;
+  into[at + 3] = low >>> 24;
+}
+
+function swapped(half: number): number {
+  return (half << 24) | ((half & 0xff00) << 8) | ((half >>> 8) & 0xff00) | (half >>> 24);
 }
 
 /** `__u8`. */
