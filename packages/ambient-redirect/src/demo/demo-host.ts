@@ -12,8 +12,8 @@ export interface Visit {
   readonly server: string;
 }
 
-/** How long a request may take. */
-const PATIENCE_MS = 1_500;
+/** How long an answer may take: long, for who gives up too soon calls a slow machine broken. */
+const PATIENCE_MS = 15_000;
 const ANY = { ipv4: '0.0.0.0', ipv6: '::' } as const;
 
 /** A network namespace that plays a node, a pod or a proxy. It is gone when the process is. */
@@ -59,7 +59,7 @@ export class DemoHost {
   }
 
   /** Asks the web server at an address who is there. @throws Error when there is no answer in time */
-  async ask(address: string): Promise<Visit> {
+  async ask(address: string, patienceMs: number = PATIENCE_MS): Promise<Visit> {
     const socket = connectTcp(this.#sys, this.netns, { to: { address, port: 80 } });
     const host = familyOf(address) === 'ipv6' ? `[${address}]` : address;
     const text = await new Promise<string>((resolve, reject) => {
@@ -69,7 +69,7 @@ export class DemoHost {
         response.setEncoding('utf8').on('data', (part: string) => (body += part));
         response.on('end', () => resolve(body)).on('error', reject);
       });
-      const timer = setTimeout(() => request.destroy(new Error('no answer')), PATIENCE_MS);
+      const timer = setTimeout(() => request.destroy(new Error('no answer')), patienceMs);
       request.on('error', reject).on('close', () => clearTimeout(timer));
     });
     return JSON.parse(text) as Visit;

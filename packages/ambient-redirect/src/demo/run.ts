@@ -25,6 +25,10 @@ export interface DemoOptions {
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const WORD: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
+/** How long a proxy may take to start: a second, and a hundred times that on a machine that is emulated. */
+const PROXY_MS = 100_000;
+/** How long a request is waited for that is not to be answered. */
+const SILENCE_MS = 1_500;
 /** Sysctls that the engine may touch, as they are compared before and after. */
 const SYSCTLS = ['ipv4/conf/all/rp_filter', 'ipv4/conf/v-proxy/rp_filter'];
 
@@ -172,7 +176,7 @@ class Demo {
   }
 
   async #failsClosed(from: DemoHost, to: DemoHost, family: Family): Promise<void> {
-    const seen = await outcome(async () => (await from.ask(to.addresses[family])).server);
+    const seen = await outcome(async () => (await from.ask(to.addresses[family], SILENCE_MS)).server);
     this.#check({
       what: `${from.name} → ${to.name}, ${WORD[family]}, without a proxy`,
       expected: 'no answer: nothing passes unproxied',
@@ -248,8 +252,9 @@ class Demo {
 async function startProxy(host: DemoHost): Promise<ChildProcess> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const child = host.start(fileURLToPath(new URL(`../proxy/main.${extension}`, import.meta.url)));
+  const options = { signal: AbortSignal.timeout(PROXY_MS), close: ['end'] };
   let output = '';
-  for await (const [data] of on(child.stdout as Readable, 'data', { signal: AbortSignal.timeout(10_000) })) {
+  for await (const [data] of on(child.stdout as Readable, 'data', options)) {
     output += String(data);
     if (output.includes('"ready"')) break;
   }

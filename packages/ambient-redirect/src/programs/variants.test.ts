@@ -67,6 +67,6 @@ describeWith([root], 'the verifier', () => {
         expect(loaded.fd).toBeGreaterThan(0);
       }
     },
-    60_000,
+    300_000,
   );
 });
