@@ -134,15 +134,19 @@ describeWith([root], 'examples with a pod and a proxy', () => {
 });
 
 describe('examples with a pod and a proxy, without root', () => {
-  test.each(['enroll-pod', 'agent', 'custom-program'])('%s tells an ordinary user to be root', { timeout: 60_000 }, (name) => {
-    const isRoot = process.getuid?.() === 0;
-    const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
-    const { status, stdout, stderr } = spawnSync(process.execPath, command(name), {
-      encoding: 'utf8',
-      ...(isRoot && user),
-    });
-    expect(stderr).toMatch(/^run it as root: sudo .*\n$/);
-    expect(stdout).toBe('');
-    expect(status).toBe(1);
-  });
+  test.each(['enroll-pod', 'agent', 'custom-program'])(
+    '%s tells an ordinary user to be root',
+    { timeout: 60_000 },
+    (name) => {
+      const isRoot = process.getuid?.() === 0;
+      const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
+      const { status, stdout, stderr } = spawnSync(process.execPath, command(name), {
+        encoding: 'utf8',
+        ...(isRoot && user),
+      });
+      expect(stderr).toMatch(/^run it as root: sudo .*\n$/);
+      expect(stdout).toBe('');
+      expect(status).toBe(1);
+    },
+  );
 });
