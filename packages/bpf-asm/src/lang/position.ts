@@ -47,10 +47,10 @@ export function isOwnFile(self: string): (file: string) => boolean {
  * there are no positions, and nothing else changes.
  */
 export function locator(): Locate {
-  const self = firstFrame(() => true);
+  const self = firstFrame(() => true, DEPTH);
   if (self === undefined) return () => undefined;
   const own = isOwnFile(self.file);
-  const find = (): Frame | undefined => firstFrame(({ file }) => !own(file));
+  const find = (depth: number): Frame | undefined => firstFrame(({ file }) => !own(file), depth);
   // A trace as text, which source maps are looked up for, takes a hundred times as long as one that is not written out.
   const ownFiles = new Map<string, boolean>();
   const isOwn = (file: string): boolean => {
@@ -60,12 +60,15 @@ export function locator(): Locate {
   };
   const known = new Map<string, Frame | undefined>();
   return () => {
-    const author = (depth: number): CallSite | undefined =>
-      callSites(depth)?.find((each) => !isOwn(each.getFileName() ?? ''));
-    const site = author(NEAR) ?? author(DEPTH);
-    if (site === undefined) return find();
+    const near = callSites(NEAR);
+    const isNear = near?.some((site) => !isOwn(site.getFileName() ?? '')) === true;
+    const sites = (isNear ? near : callSites(DEPTH)) ?? [];
+    const at = sites.findIndex((site) => !isOwn(site.getFileName() ?? ''));
+    const site = sites[at];
+    if (site === undefined) return find(DEPTH);
     const key = `${site.getFileName()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
-    if (!known.has(key)) known.set(key, find());
+    // As text no more frames than it most likely takes to get there.
+    if (!known.has(key)) known.set(key, find(at + 8) ?? find(DEPTH));
     return known.get(key);
   };
 }
@@ -84,7 +87,7 @@ const v8 = Error as unknown as {
 };
 const DEPTH = 50;
 /** Where the author mostly is: each frame takes its time. */
-const NEAR = 14;
+const NEAR = 11;
 
 /** The frames of the stack, innermost first; nothing on other engines, and where others do not let the trace's form be chosen. */
 function callSites(depth: number): readonly CallSite[] | undefined {
@@ -111,8 +114,8 @@ function stackOf(depth: number): string {
   return String(stack);
 }
 
-function firstFrame(wanted: (frame: Frame) => boolean): Frame | undefined {
-  for (const line of stackOf(DEPTH).split('\n')) {
+function firstFrame(wanted: (frame: Frame) => boolean, depth: number): Frame | undefined {
+  for (const line of stackOf(depth).split('\n')) {
     const frame = parseFrame(line);
     if (frame !== undefined && wanted(frame)) return frame;
   }
