@@ -133,15 +133,19 @@ describeWith([root, tool('dnsmasq')], 'DNS', () => {
       }
     });
 
-    test.skipIf(!captures).each(FAMILIES)('a pod whose policy says so asks past the proxy, %s', async (family) => {
-      const { server, proxy } = dns.lab;
-      expect(await dns.asker(server, family, 'udp')).toBe(proxy.address(family));
-      const netns = { fd: server.netns.fd };
-      await mesh.engine.enroll({ id: 'server', netns, policy: { dns: false } });
-      expect(await dns.asker(server, family, 'udp')).not.toBe(proxy.address(family));
-      await mesh.engine.enroll({ id: 'server', netns });
-      expect(await dns.asker(server, family, 'udp')).toBe(proxy.address(family));
-    });
+    test.skipIf(!captures).each(FAMILIES)(
+      'a pod whose policy says so asks past the proxy, %s',
+      async (family) => {
+        const { server, proxy } = dns.lab;
+        expect(await dns.asker(server, family, 'udp')).toBe(proxy.address(family));
+        const netns = { fd: server.netns.fd };
+        await mesh.engine.enroll({ id: 'server', netns, policy: { dns: false } });
+        expect(await dns.asker(server, family, 'udp')).not.toBe(proxy.address(family));
+        await mesh.engine.enroll({ id: 'server', netns });
+        expect(await dns.asker(server, family, 'udp')).toBe(proxy.address(family));
+      },
+      SETUP_MS,
+    );
   });
 });
 

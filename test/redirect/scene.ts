@@ -117,15 +117,19 @@ export function sceneOf(lab: Lab, mesh?: Mesh): Scene {
   };
 }
 
+/** What traffic waits for has limits of its own; making programs takes long where several processes share a CPU. */
+const ROW_MS = 60_000;
+
 /** Makes a test of each row that fits, for each family. */
 export function registerRows(rows: readonly Row[], scene: () => Scene, where: 'mesh' | 'control'): void {
   for (const { name, only, run } of rows) {
     if (only !== undefined && only !== where) continue;
     for (const family of FAMILIES) {
-      test(`${name}, ${family}`, async () => {
+      const body = async (): Promise<void> => {
         expect.hasAssertions();
         await run(scene(), family);
-      });
+      };
+      test(`${name}, ${family}`, body, ROW_MS);
     }
   }
 }

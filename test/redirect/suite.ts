@@ -103,21 +103,25 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
       expect(hooks).toEqual([attach, attach, attach, attach]);
     });
 
-    test('LAB 2 #7: connections that were open before go on past the proxy, until they end', async () => {
-      const modes = async (): Promise<string[]> => (await mesh.engine.status()).pods.map(({ mode }) => mode);
-      expect(await modes()).toEqual(['preserve', 'preserve']);
-      for (const family of FAMILIES) {
-        await scene.takes(family, { outbound: 1 }, async () => {
-          await survivors.speak('after');
-          await scene.lab.client.get(scene.lab.outsider.address(family));
+    test(
+      'LAB 2 #7: connections that were open before go on past the proxy, until they end',
+      async () => {
+        const modes = async (): Promise<string[]> => (await mesh.engine.status()).pods.map(({ mode }) => mode);
+        expect(await modes()).toEqual(['preserve', 'preserve']);
+        for (const family of FAMILIES) {
+          await scene.takes(family, { outbound: 1 }, async () => {
+            await survivors.speak('after');
+            await scene.lab.client.get(scene.lab.outsider.address(family));
+          });
+        }
+        await survivors.close();
+        await until('no connection is left', async () => {
+          await mesh.engine.reconcile();
+          return (await modes()).every((mode) => mode === 'full');
         });
-      }
-      await survivors.close();
-      await until('no connection is left', async () => {
-        await mesh.engine.reconcile();
-        return (await modes()).every((mode) => mode === 'full');
-      });
-    });
+      },
+      SETUP_MS,
+    );
 
     registerRows(rows, () => scene, 'mesh');
 
@@ -126,16 +130,20 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
       await invalid[Symbol.asyncDispose]();
     });
 
-    test('teardown leaves nothing, and connections go past the proxy', async () => {
-      await mesh.engine.teardown();
-      expect(readdirSync('/sys/fs/bpf')).not.toContain(directory.slice(directory.lastIndexOf('/') + 1));
-      expect(await stateOf(scene)).toBe(before);
-      for (const family of ['ipv4', 'ipv6'] as const) {
-        await scene.takes(family, {}, async () => {
-          expect(await scene.lab.client.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });
-          expect(await scene.lab.outsider.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });
-        });
-      }
-    });
+    test(
+      'teardown leaves nothing, and connections go past the proxy',
+      async () => {
+        await mesh.engine.teardown();
+        expect(readdirSync('/sys/fs/bpf')).not.toContain(directory.slice(directory.lastIndexOf('/') + 1));
+        expect(await stateOf(scene)).toBe(before);
+        for (const family of ['ipv4', 'ipv6'] as const) {
+          await scene.takes(family, {}, async () => {
+            expect(await scene.lab.client.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });
+            expect(await scene.lab.outsider.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });
+          });
+        }
+      },
+      SETUP_MS,
+    );
   });
 }

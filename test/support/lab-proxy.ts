@@ -27,7 +27,7 @@ export function listeningPorts({ netns }: LabHost): number[] {
   );
 }
 
-function haproxyConfig(): string {
+function haproxyConfig(reuseport: boolean): string {
   const section = ([name, port]: readonly [string, number], v6: boolean): string => {
     const [bind, any] = v6 ? [`[::]:${port} v6only`, '[::]:0'] : [`0.0.0.0:${port}`, '0.0.0.0:0'];
     const source = v6 ? '[::]:0' : '0.0.0.0';
@@ -39,21 +39,28 @@ function haproxyConfig(): string {
     ].join('\n');
   };
   // Without reuseport, or bpf_sk_assign refuses the listeners from tc before 6.6.
-  const general = 'global\n  noreuseport\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp\n  retries 0';
+  const sharing = reuseport ? '' : '  noreuseport\n';
+  const general = `global\n${sharing}  nbthread 1\n  maxconn 4000\ndefaults\n  mode tcp\n  retries 0`;
   const times = '  timeout connect 5s\n  timeout client 60s\n  timeout server 60s';
   const sections = Object.entries(PROXY_PORTS).flatMap((each) => [section(each, false), section(each, true)]);
   const statistics = `frontend statistics\n  mode http\n  bind [::]:${STATISTICS_PORT} v4v6\n  stats enable\n  stats uri /`;
   return `${[general, times, ...sections, statistics].join('\n')}\n`;
 }
 
-/** Starts HAProxy as the transparent proxy of a namespace, both families, and waits until it listens. Needs `tool('haproxy')`. */
-export async function startHaproxy(host: LabHost): Promise<LabProcess> {
+/**
+ * Starts HAProxy as the transparent proxy of a namespace, both families, and waits until it listens. Needs `tool('haproxy')`.
+ * @param options `reuseport`: beside another one, which it takes over from
+ */
+export async function startHaproxy(
+  host: LabHost,
+  { reuseport = false }: { readonly reuseport?: boolean } = {},
+): Promise<LabProcess> {
   const directory = mkdtempSync(join(tmpdir(), 'ambient-test-'));
   try {
     const file = join(directory, 'haproxy.cfg');
-    writeFileSync(file, haproxyConfig());
+    writeFileSync(file, haproxyConfig(reuseport));
+    const listeners = listeningPorts(host).length + 2 * Object.keys(PROXY_PORTS).length + 1;
     const started = host.spawn(['haproxy', '-db', '-f', file]);
-    const listeners = 2 * Object.keys(PROXY_PORTS).length + 1;
     await started.until('listens', () => listeningPorts(host).length === listeners);
     return started;
   } finally {

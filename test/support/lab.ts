@@ -67,6 +67,8 @@ function settings(host: LabHost, { rpFilter = 0 }: LabOptions): void {
   host.sysctl('ipv6/conf/all/forwarding', forwarding);
   for (const which of ['all', 'default']) {
     host.sysctl(`ipv4/conf/${which}/rp_filter`, String(host.name === 'node' ? rpFilter : 0));
+    // Who forges a source asks for MAC addresses by its own address: it does not poison its neighbours' tables.
+    host.sysctl(`ipv4/conf/${which}/arp_announce`, '2');
     // Addresses are good at once.
     host.sysctl(`ipv6/conf/${which}/accept_dad`, '0');
   }
