@@ -8,7 +8,7 @@ import { convergeHostIn, convergePod, type Repair } from './converge.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
 import { removePod } from './unenroll.ts';
 
-/** What {@link reconcile} found and did. */
+/** What `RedirectEngine.reconcile` found and did. */
 export interface ReconcileReport {
   /** What was not as it should be, and is again. */
   readonly repaired: readonly Repair[];
