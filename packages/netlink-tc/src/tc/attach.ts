@@ -86,7 +86,7 @@ export async function attach(
 /** Whether an error says that the kernel has no tcx, or, where the process may not ask whether it has, could mean it. */
 function mayLackTcx(sys: Sys, error: unknown): boolean {
   if (isNetlinkTcError(error, 'ERR_UNSUPPORTED')) return true;
-  return isNetlinkTcError(error) && error.errno === EINVAL && hasOrderedHook(sys, 'tcx_ingress') === undefined;
+  return isNetlinkTcError(error) && error.errno === EINVAL && typeof hasOrderedHook(sys, 'tcx_ingress') === 'number';
 }
 
 function attachByTcx(sys: Sys, program: Attachable, { device, direction, order, netns }: AttachOptions): BpfLink {
