@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createLab, POD_CIDR, type Lab } from '../../../../test/support/lab.ts';
 import { startProxy } from '../../../../test/support/lab-proxy.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
+import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
 import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { statePath } from '../../test/state.ts';
 import { RedirectEngine, type EngineOptions } from './index.ts';
@@ -49,14 +50,22 @@ async function scene(): Promise<Scene> {
   };
 }
 
+/** Who asks for tcx on a kernel that has none is told, and has nothing of it. */
+async function refusesTcx(engine: RedirectEngine, pod: PodRequest): Promise<void> {
+  const enrolled = engine.enroll(pod).then(undefined, (error: unknown) => error);
+  expect(await enrolled).toMatchObject({ code: 'ERR_UNSUPPORTED' });
+  expect((await engine.status()).pods).toEqual([]);
+}
+
 describeWith([root], 'the engine', () => {
   test.each(['tcx', 'clsact'] as const)(
     'redirects pods by %s, is taken over by the next, and leaves nothing',
     async (attach) => {
-      const { lab, open, pod, options } = await scene();
+      const { sys, lab, open, pod, options } = await scene();
       await lab.server.serveHttp();
       const proxy = await startProxy(lab.proxy);
       const first = await open({ attach });
+      if (attach === 'tcx' && lacksTcx(sys)) return void (await refusesTcx(first, pod('client')));
       const state = await first.setProxy({ netns: { fd: lab.proxy.netns.fd }, pid: proxy.pid });
       expect(state.status).toBe('listening');
       const [client] = await first.enroll([pod('client'), pod('server')]);
