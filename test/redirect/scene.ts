@@ -125,11 +125,11 @@ export function registerRows(rows: readonly Row[], scene: () => Scene, where: 'm
   for (const { name, only, run } of rows) {
     if (only !== undefined && only !== where) continue;
     for (const family of FAMILIES) {
-      const body = async (): Promise<void> => {
+      const options = { timeout: ROW_MS };
+      test(`${name}, ${family}`, options, async () => {
         expect.hasAssertions();
         await run(scene(), family);
-      };
-      test(`${name}, ${family}`, body, ROW_MS);
+      });
     }
   }
 }
