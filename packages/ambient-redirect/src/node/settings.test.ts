@@ -45,6 +45,7 @@ describeWith([root], 'settings of a node', () => {
     return {
       rpFilter: values(node, 'ipv4', 'rp_filter'),
       forwarding: [values(proxy, 'ipv4', 'forwarding'), values(proxy, 'ipv6', 'forwarding')],
+      arp: values(proxy, 'ipv4', 'arp_ignore'),
       rules: [await proxy.exec('ip', 'rule'), await proxy.exec('ip', '-6', 'rule')],
       routes: await proxy.exec('ip', 'route', 'show', 'table', 'all', 'type', 'local'),
     };
@@ -66,6 +67,7 @@ describeWith([root], 'settings of a node', () => {
       expect.arrayContaining([
         'net/ipv4/conf/all/forwarding of the proxy',
         'net/ipv6/conf/eth0/forwarding of the proxy',
+        'net/ipv4/conf/eth0/arp_ignore of the proxy',
         'net/ipv4/conf/all/rp_filter of the host',
         'net/ipv4/conf/v-proxy/rp_filter of the host',
         'ipv4 rule 20000: iif eth0 lookup 100',

@@ -51,6 +51,16 @@ function noForwarding(proxy: Netns): Wish[] {
   );
 }
 
+/**
+ * To the kernel, the rule that brings every packet to the proxy's sockets makes every address its own: it would answer ARP requests for all of them,
+ * and take the traffic of its neighbours on a bridge. It may do so for its own addresses alone, or for fewer, where that is set.
+ */
+function ownArpOnly(proxy: Netns, name: string): Wish[] {
+  const setting = `ipv4/conf/${name}/arp_ignore`;
+  const found = readSysctl(proxy, setting);
+  return [{ where: 'proxy', name: setting, wanted: found === undefined || found === '0' ? '1' : found }];
+}
+
 const rpFilter = (name: string): string => `ipv4/conf/${name}/rp_filter`;
 
 /**
@@ -70,7 +80,10 @@ export function noReversePathFilter(
   return [...others, { name: 'all', wanted: '0' }, { name: hostInterface, wanted: '0' }];
 }
 
-function wishes({ host, hostInterface, proxy }: SettingsTarget, previous: readonly SysctlChange[]): Wish[] {
+function wishes(
+  { host, hostInterface, proxy, proxyInterface }: SettingsTarget,
+  previous: readonly SysctlChange[],
+): Wish[] {
   const values = new Map(
     sysctlInterfaces(host.netns, 'ipv4').map((name) => [name, readSysctl(host.netns, rpFilter(name)) ?? '0']),
   );
@@ -83,6 +96,7 @@ function wishes({ host, hostInterface, proxy }: SettingsTarget, previous: readon
   const all = earlier?.before ?? values.get('all') ?? '0';
   return [
     ...noForwarding(proxy.netns),
+    ...ownArpOnly(proxy.netns, proxyInterface),
     ...noReversePathFilter(values, all, hostInterface).map(({ name, wanted }) => ({
       where: 'host' as const,
       name: rpFilter(name),
