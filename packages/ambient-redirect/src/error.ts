@@ -35,6 +35,8 @@ export const AMBIENT_REDIRECT_ERROR_CODES = [
   'ERR_DAMAGED',
   /** A program of ours is not at its hook any more: others took it off or replaced it, or the interface is gone. */
   'ERR_HOOK_LOST',
+  /** A program or filter of others can keep packets from ours; nothing was attached. */
+  'ERR_SHADOWED',
   /** A pod of that name, or on that interface, is enrolled already, and is another one. */
   'ERR_POD_EXISTS',
   /** No more pods can be enrolled. */
@@ -48,6 +50,20 @@ export const AMBIENT_REDIRECT_ERROR_CODES = [
 /** One of {@link AMBIENT_REDIRECT_ERROR_CODES}. */
 export type AmbientRedirectErrorCode = (typeof AMBIENT_REDIRECT_ERROR_CODES)[number];
 
+/** What others have on a hook before a program of ours, and can keep packets from it. */
+export interface ShadowingNeighbour {
+  readonly interface: string;
+  readonly direction: 'ingress' | 'egress';
+  readonly layer: 'tcx' | 'clsact';
+  /** It in words: kind, priority, program. */
+  readonly what: string;
+  /** Id and name of its program, where it has one; the name where it may be read. */
+  readonly programId: number | undefined;
+  readonly programName: string | undefined;
+  /** Of a filter. */
+  readonly priority: number | undefined;
+}
+
 /** What an error knows besides its code and message. Every field is present only where it means something. */
 export interface AmbientRedirectErrorContext {
   /** The interface that it is about. */
@@ -58,6 +74,8 @@ export interface AmbientRedirectErrorContext {
   readonly candidates?: readonly string[];
   /** Of `ERR_ENROLMENT`: each pod that could not be enrolled, and why. */
   readonly failures?: readonly { readonly id: string; readonly error: unknown }[];
+  /** Of `ERR_SHADOWED`: who hides the programs of the pod. */
+  readonly neighbours?: readonly ShadowingNeighbour[];
   /** What to do about it, in one sentence. */
   readonly hint?: string;
   /** The error that led to this one. */
@@ -71,6 +89,7 @@ export class AmbientRedirectError extends Error {
   readonly address: string | undefined;
   readonly candidates: readonly string[] | undefined;
   readonly failures: AmbientRedirectErrorContext['failures'] | undefined;
+  readonly neighbours: readonly ShadowingNeighbour[] | undefined;
   readonly hint: string | undefined;
 
   /**
@@ -87,6 +106,7 @@ export class AmbientRedirectError extends Error {
     this.address = address;
     this.candidates = candidates;
     this.failures = context.failures;
+    this.neighbours = context.neighbours;
     this.hint = hint;
   }
 }

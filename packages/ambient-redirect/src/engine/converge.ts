@@ -1,7 +1,7 @@
 import type { Direction } from 'netlink-tc';
 import { appFacts, HOST_IN_RECORD, hostInFacts, savePod, type EngineContext, type HostInRecord } from './context.ts';
 import type { HookRecord, HookState } from './hook.ts';
-import type { PodRecord } from './pod-record.ts';
+import { OWNER, type PodRecord } from './pod-record.ts';
 import type { StoredProgram } from './program-store.ts';
 
 /** What was not as it should be, and was mended. */
@@ -11,9 +11,6 @@ export interface Repair {
   /** What was found, in words. */
   readonly found: string;
 }
-
-/** Names that filters and programs have: what `tc filter show` prints. */
-const OWNER: Readonly<Record<Direction, string>> = { ingress: 'app_outbound', egress: 'app_inbound' };
 
 /** What leaves the pod comes in at the host's end. Capturing begins there: what it opens meets the proxy before what others open to it. */
 const ORDER: readonly Direction[] = ['ingress', 'egress'];

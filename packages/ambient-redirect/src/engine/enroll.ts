@@ -1,6 +1,6 @@
 import { AmbientRedirectError } from '../error.ts';
 import { MAX_PODS } from '../maps.ts';
-import { known, normalisePolicy, type PodPolicy } from '../policy.ts';
+import { invalid, known, normalisePolicy, type PodPolicy } from '../policy.ts';
 import { resolvePod, type PodReference, type Topology } from '../topology/index.ts';
 import type { CaptureMode } from '../programs/index.ts';
 import { advance } from './advance.ts';
@@ -8,6 +8,7 @@ import { savePod, wantsDns, type EngineContext } from './context.ts';
 import { convergePod } from './converge.ts';
 import { pathOfNetns } from './pod-netns.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
+import { describeShadow, refuseShadowed, shadowsOf } from './shadow.ts';
 import { removePod } from './unenroll.ts';
 
 /** A pod to be enrolled. */
@@ -25,6 +26,11 @@ export interface EnrollOptions {
    * their next packet.
    */
   readonly established?: 'preserve' | 'reset';
+  /**
+   * What is done where a program or filter of others stands before ours and can keep packets from it: `warn`, the default, enrolls the pod and
+   * says so in {@link Enrolment.warnings}; `fail` refuses it with `ERR_SHADOWED`, and nothing is attached.
+   */
+  readonly onShadowed?: 'fail' | 'warn';
 }
 
 /** An enrolled pod. */
@@ -36,6 +42,8 @@ export interface Enrolment {
   readonly attached: 'tcx' | 'clsact';
   /** False where it was enrolled before, and nothing was changed. */
   readonly changed: boolean;
+  /** Who can keep packets from the pod's programs, in words. */
+  readonly warnings: readonly string[];
 }
 
 /** A pod that could not be enrolled. */
@@ -60,27 +68,31 @@ interface Plan {
 export async function enrollPods(
   context: EngineContext,
   requests: readonly PodRequest[],
-  { established = 'preserve' }: EnrollOptions = {},
+  { established = 'preserve', onShadowed = 'warn' }: EnrollOptions = {},
 ): Promise<{ readonly enrolled: readonly Enrolment[]; readonly failed: readonly EnrolmentFailure[] }> {
+  if (onShadowed !== 'warn' && onShadowed !== 'fail') throw invalid('onShadowed', 'is warn or fail', onShadowed);
   const failed: EnrolmentFailure[] = [];
   const plans: Plan[] = [];
   const topologies = await resolveAll(context, requests);
   const board = new Board(context, established === 'preserve' ? 'observe' : 'full');
-  requests.forEach((request, index) => {
+  for (const [index, request] of requests.entries()) {
     try {
       const topology = topologies[index];
       if (topology === undefined || 'error' in topology) throw topology?.error;
-      plans.push(board.plan(request, topology));
+      const plan = board.plan(request, topology);
+      if (onShadowed === 'fail') await refuseShadowed(context, plan.pod);
+      plans.push(plan);
     } catch (error) {
       failed.push({ id: request.id, error });
     }
-  });
+  }
   const hadDns = wantsDns(context);
   const fresh = plans.filter(({ before }) => before === undefined).map(({ pod }) => savePod(context, pod));
   for (const { slot } of fresh) context.podMaps.resetCounters(slot);
   if (!hadDns && plans.some(({ pod }) => pod.policy.dns)) await context.proxySide.update(context.node, { dns: true });
   const { on, stuck } = await advance(context, fresh);
-  const enrolled = on.map((pod) => enrolment(pod, true));
+  const enrolled: Enrolment[] = [];
+  for (const pod of on) enrolled.push(await enrolment(context, pod, true));
   for (const { pod, error } of stuck) {
     failed.push({ id: pod.id, error });
     await removePod(context, pod);
@@ -90,7 +102,7 @@ export async function enrollPods(
     try {
       const isChanged = before.policy !== pod.policy;
       const { pod: now } = await convergePod(context, isChanged ? savePod(context, pod) : pod);
-      enrolled.push(enrolment(now, isChanged));
+      enrolled.push(await enrolment(context, now, isChanged));
     } catch (error) {
       failed.push({ id: pod.id, error });
     }
@@ -210,12 +222,13 @@ function taken(message: string, id: string): AmbientRedirectError {
   return new AmbientRedirectError('ERR_POD_EXISTS', message, { hint: `unenroll ${id} first, if it has ended` });
 }
 
-function enrolment(pod: PodRecord, changed: boolean): Enrolment {
+async function enrolment(context: EngineContext, pod: PodRecord, changed: boolean): Promise<Enrolment> {
   return {
     id: pod.id,
     hostInterface: pod.hostInterface.name,
     addresses: addressesOf(pod),
     attached: pod.hooks.ingress?.where.mode ?? 'clsact',
     changed,
+    warnings: (await shadowsOf(context, pod)).map(describeShadow),
   };
 }

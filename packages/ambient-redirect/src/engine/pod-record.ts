@@ -1,3 +1,4 @@
+import type { Direction } from 'netlink-tc';
 import type { CaptureMode, PolicyFacts } from '../programs/index.ts';
 import type { InterfaceEnd, Topology } from '../topology/index.ts';
 import type { HookRecord } from './hook.ts';
@@ -32,6 +33,9 @@ export interface PodRecord {
   /** Where its programs are; undefined before they are attached. */
   readonly hooks: { readonly ingress?: HookRecord; readonly egress?: HookRecord };
 }
+
+/** Names of a pod's programs, and of their filters: what `tc filter show` prints. */
+export const OWNER: Readonly<Record<Direction, string>> = { ingress: 'app_outbound', egress: 'app_inbound' };
 
 /** What the names of pods' records begin with. */
 export const POD_RECORDS = 'pod/';

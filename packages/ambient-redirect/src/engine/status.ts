@@ -3,8 +3,9 @@ import type { Deviation } from '../node/index.ts';
 import type { CaptureMode } from '../programs/index.ts';
 import { appFacts, HOST_IN_RECORD, type EngineContext, type HostInRecord } from './context.ts';
 import type { HookRecord, HookState } from './hook.ts';
-import { addressesOf, type PodPhase, type PodRecord } from './pod-record.ts';
+import { addressesOf, OWNER, type PodPhase, type PodRecord } from './pod-record.ts';
 import type { ProxyState } from './proxy-side.ts';
+import { describeShadow, shadowsOf } from './shadow.ts';
 
 /** One of our programs on an interface. */
 export interface HookStatus {
@@ -23,6 +24,8 @@ export interface PodStatus {
   /** `degraded`: something is not as it should be; {@link PodStatus.problems} says what. */
   readonly status: PodPhase | 'degraded';
   readonly problems: readonly string[];
+  /** Who can keep packets from its programs, in words: what others may have reasons for. */
+  readonly warnings: readonly string[];
   readonly mode: CaptureMode;
   readonly addresses: readonly string[];
   readonly hostInterface: { readonly index: number; readonly name: string };
@@ -80,7 +83,7 @@ async function podStatus(context: EngineContext, pod: PodRecord): Promise<PodSta
     await hookStatus(context, 'egress', pod.hooks.egress),
   ];
   const problems = hooks.flatMap(({ direction, status, program }) => {
-    const name = direction === 'ingress' ? 'app_outbound' : 'app_inbound';
+    const name = OWNER[direction];
     if (status !== 'ours') return [`${name} ${PROBLEM[status]}`];
     return program?.id === wanted[direction] ? [] : [`${name} is not of this version or of these settings`];
   });
@@ -89,6 +92,7 @@ async function podStatus(context: EngineContext, pod: PodRecord): Promise<PodSta
     slot: pod.slot,
     status: problems.length > 0 ? 'degraded' : pod.phase,
     problems,
+    warnings: (await shadowsOf(context, pod)).map(describeShadow),
     mode: pod.mode,
     addresses: addressesOf(pod),
     hostInterface: pod.hostInterface,
