@@ -3,6 +3,7 @@ import { createServer, get, type Server as HttpServer } from 'node:http';
 import { createServer as createTcpServer, Socket } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createAnonymousNetns, familyOf, NetlinkSocket, systemError, type Netns, type Sys } from 'netlink-tc';
+import { giveUpAfter } from '../../packages/ambient-redirect/src/demo/patience.ts';
 import { openSocket, type Endpoint } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
 import { connectTcp, listenTcp, type ConnectOptions } from '../../packages/ambient-redirect/src/proxy/tcp.ts';
 import { LabProcess } from './lab-process.ts';
@@ -23,7 +24,7 @@ export interface Seen {
 export interface HttpOptions {
   /** The client's own address; the kernel chooses if left out. */
   readonly from?: string;
-  /** How long to wait for the answer, 3 s if left out. */
+  /** How long to wait for the answer, 10 s if left out. */
   readonly timeoutMs?: number;
 }
 
@@ -175,7 +176,7 @@ export class LabHost {
 
   /** Asks a web server for a page, over a connection of its own. @throws Error what the connection fails with, or `timeout` */
   async request(address: string, port: number, path: string, options: HttpOptions = {}): Promise<string> {
-    const { from, timeoutMs = 3_000 } = options;
+    const { from, timeoutMs = 10_000 } = options;
     return new Promise<string>((resolve, reject) => {
       const own = from === undefined ? {} : { from: { address: from, port: 0 } };
       const socket = this.connect({ to: { address, port }, ...own });
@@ -190,8 +191,8 @@ export class LabHost {
           .on('error', reject);
       });
       // Not the idle time of a socket, which a connection that never comes about does not have.
-      const timer = setTimeout(() => request.destroy(new Error('timeout')), timeoutMs);
-      request.on('error', reject).on('close', () => clearTimeout(timer));
+      const answered = giveUpAfter(timeoutMs, () => request.destroy(new Error('timeout')));
+      request.on('error', reject).on('close', answered);
     });
   }
 

@@ -5,6 +5,7 @@ import { createServer, get, type Server } from 'node:http';
 import { once } from 'node:events';
 import { createAnonymousNetns, familyOf, NetlinkSocket, type Family, type Netns, type Sys } from 'netlink-tc';
 import { connectTcp, listenTcp, openSocket } from '../proxy/index.ts';
+import { giveUpAfter } from './patience.ts';
 
 /** What the web server of a demo host tells of who asked it. */
 export interface Visit {
@@ -69,8 +70,8 @@ export class DemoHost {
         response.setEncoding('utf8').on('data', (part: string) => (body += part));
         response.on('end', () => resolve(body)).on('error', reject);
       });
-      const timer = setTimeout(() => request.destroy(new Error('no answer')), patienceMs);
-      request.on('error', reject).on('close', () => clearTimeout(timer));
+      const answered = giveUpAfter(patienceMs, () => request.destroy(new Error('no answer')));
+      request.on('error', reject).on('close', answered);
     });
     return JSON.parse(text) as Visit;
   }
@@ -78,11 +79,14 @@ export class DemoHost {
   /** Sends a UDP packet to an address, and waits for it to come back. @throws Error when it does not in time */
   async echo(address: string): Promise<void> {
     const socket = this.#openUdp(ANY[familyOf(address)], 0);
+    const silence = new AbortController();
+    const answered = giveUpAfter(PATIENCE_MS, () => silence.abort());
     try {
-      const answer = once(socket, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = once(socket, 'message', { signal: silence.signal });
       socket.send('demo', 7, address);
       await answer;
     } finally {
+      answered();
       socket.close();
       this.#udp.splice(this.#udp.indexOf(socket), 1);
     }
