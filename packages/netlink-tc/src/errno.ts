@@ -1,4 +1,15 @@
-import { getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
+
+/** What Linux returns and Node's table leaves out (`include/uapi/asm-generic/errno.h`). */
+// prettier-ignore
+const MORE: readonly (readonly [string, number])[] = [
+  ['EUNATCH', 49], ['ENONET', 64], ['ESOCKTNOSUPPORT', 94], ['ESHUTDOWN', 108], ['EHOSTDOWN', 112], ['EREMOTEIO', 121], ['ERFKILL', 132],
+];
+
+/** Of two names of a number the first counts: EAGAIN rather than EWOULDBLOCK. */
+const NAMES: ReadonlyMap<number, string> = new Map(
+  [...Object.entries(constants.errno), ...MORE].toReversed().map(([name, errno]) => [errno, name]),
+);
 
 /**
  * The name of an error number of the running kernel, as in errno(3).
@@ -12,8 +23,5 @@ import { getSystemErrorName } from 'node:util';
  * ```
  */
 export function errnoName(errno: number): string {
-  const number = Math.abs(errno);
-  if (!Number.isInteger(number) || number === 0) return `errno ${errno}`;
-  const name = getSystemErrorName(-number);
-  return name.startsWith('Unknown system error') ? `errno ${number}` : name;
+  return NAMES.get(Math.abs(errno)) ?? `errno ${Math.abs(errno)}`;
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { describeWith, file, tool } from '../../../../test/support/needs.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
 import * as table from './attr-table.ts';
@@ -25,12 +25,12 @@ for (const [name, offset] of Object.entries(link)) fields[`link_create.${name}`]
 fields['link_create.tcx.relative_fd'] = relative_fd;
 fields['link_create.tcx.expected_revision'] = expected_revision;
 
-function offsets(include: string, names: readonly string[]): Record<string, number> {
+function offsets(include: string, names: readonly string[], flags: readonly string[] = []): Record<string, number> {
   const directory = tempDir();
   const source = join(directory, 'offsets.c');
   const lines = names.map((name) => `  printf("%s %zu\\n", "${name}", offsetof(union bpf_attr, ${name}));`);
   writeFileSync(source, `${include}\nint main(void) {\n${lines.join('\n')}\n  return 0;\n}\n`);
-  execFileSync('gcc', ['-w', '-o', join(directory, 'offsets'), source], { cwd: directory });
+  execFileSync('gcc', ['-w', ...flags, '-o', join(directory, 'offsets'), source], { cwd: directory });
   const output = execFileSync(join(directory, 'offsets'), { encoding: 'utf8' });
   return Object.fromEntries(
     output
@@ -43,12 +43,21 @@ function offsets(include: string, names: readonly string[]): Record<string, numb
 /** Fields that the header of the distribution, older than the kernel, need not have. */
 const NEWER = /log_true_size|revision|relative_fd|link_ids|link_attach_flags/;
 
-describeWith([tool('gcc'), file('/usr/include/linux/bpf.h')], 'union bpf_attr of the C header', () => {
-  test('has every field where the table says', () => {
-    const names = Object.keys(fields).filter((name) => !NEWER.test(name));
-    expect(names.length).toBeGreaterThan(80);
-    const wanted = Object.fromEntries(names.map((name) => [name, fields[name]]));
-    expect(offsets('#include <stddef.h>\n#include <stdio.h>\n#include <linux/bpf.h>', names)).toEqual(wanted);
+// The layout is the same everywhere, but this machine's compiler sees the types as the header of each architecture has them.
+describe.each([
+  ['this machine', '/usr/include', []],
+  ['riscv64', '/usr/riscv64-linux-gnu/include', ['-D__riscv', '-D__riscv_xlen=64']],
+  ['s390x', '/usr/s390x-linux-gnu/include', ['-D__s390x__']],
+] as const)('for %s', (_, directory, defines) => {
+  describeWith([tool('gcc'), file(`${directory}/linux/bpf.h`)], 'union bpf_attr of the C header', () => {
+    test('has every field where the table says', () => {
+      const names = Object.keys(fields).filter((name) => !NEWER.test(name));
+      expect(names.length).toBeGreaterThan(80);
+      const wanted = Object.fromEntries(names.map((name) => [name, fields[name]]));
+      const include = '#include <stddef.h>\n#include <stdio.h>\n#include <linux/bpf.h>';
+      const flags = directory === '/usr/include' ? [] : ['-isystem', directory, ...defines];
+      expect(offsets(include, names, flags)).toEqual(wanted);
+    });
   });
 });
 

@@ -1,5 +1,5 @@
-import { endianness } from 'node:os';
 import { NetlinkTcError } from '../error.ts';
+import { LITTLE_ENDIAN } from './byte-order.ts';
 
 // Linux' arch/x86/entry/syscalls/syscall_64.tbl.
 // prettier-ignore
@@ -62,12 +62,12 @@ export interface Platform {
  * @throws NetlinkTcError `ERR_UNSUPPORTED_PLATFORM` when it is not 64-bit Linux on a known architecture
  */
 export function platformOf(
-  os: string = process.platform,
-  architecture: string = process.arch,
-  order: 'LE' | 'BE' = endianness(),
+  os: string = typeof process === 'undefined' ? 'a browser' : process.platform,
+  architecture: string = typeof process === 'undefined' ? 'unknown' : process.arch,
+  order: 'LE' | 'BE' = LITTLE_ENDIAN ? 'LE' : 'BE',
 ): Platform {
   if (os !== 'linux') {
-    throw new NetlinkTcError('ERR_UNSUPPORTED_PLATFORM', `this needs Linux, not ${os}`, {
+    throw new NetlinkTcError('ERR_UNSUPPORTED_PLATFORM', `this needs Node on Linux, not ${os}`, {
       hint: 'the assembler, the interpreter and the recording fake work everywhere',
     });
   }

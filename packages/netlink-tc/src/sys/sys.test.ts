@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
+import { describeWith, file } from '../../../../test/support/needs.ts';
 import { isNetlinkTcError } from '../error.ts';
 import { cString, textOf } from './bytes.ts';
 import { openSys } from './open.ts';
@@ -119,21 +120,24 @@ describe('platformOf', () => {
     }
     expect(isNetlinkTcError(caught, 'ERR_UNSUPPORTED_PLATFORM')).toBe(true);
   });
+});
 
-  const headers = [
-    ['x64', '/usr/include/x86_64-linux-gnu/asm/unistd_64.h', /#define __NR_(\w+) (\d+)/g],
-    ['arm64', '/usr/include/asm-generic/unistd.h', /#define __NR(?:3264)?_(\w+)\s+(\d+)/g],
-  ] as const;
-  test.skipIf(headers.some(([, path]) => !existsSync(path))).each(headers)(
-    'numbers of %s are those of the kernel headers',
-    (architecture, path, pattern) => {
+const GENERIC = /#define __NR(?:3264)?_(\w+)\s+(\d+)/g;
+describe.each([
+  ['x64', '/usr/include/x86_64-linux-gnu/asm/unistd_64.h', /#define __NR_(\w+) (\d+)/g],
+  ['arm64', '/usr/include/asm-generic/unistd.h', GENERIC],
+  ['riscv64', '/usr/riscv64-linux-gnu/include/asm-generic/unistd.h', GENERIC],
+  ['s390x', '/usr/s390x-linux-gnu/include/asm/unistd_64.h', /#define __NR_(\w+) (\d+)/g],
+] as const)('system calls of %s', (architecture, path, pattern) => {
+  describeWith([file(path)], "the kernel's header", () => {
+    test('numbers them as we do', () => {
       const known = new Map(
         [...readFileSync(path, 'utf8').matchAll(pattern)].map(([, name, nr]) => [name, Number(nr)]),
       );
       const { syscalls } = platformOf('linux', architecture, 'LE');
       expect(Object.entries(syscalls).filter(([name, nr]) => known.get(name) !== nr)).toEqual([]);
-    },
-  );
+    });
+  });
 });
 
 test('text is ended by a zero byte and has none inside', () => {
