@@ -22,6 +22,7 @@ import { reconcile, type ReconcileReport } from './reconcile.ts';
 import { readStatus, type EngineStatus } from './status.ts';
 import { trafficStream } from './traffic-stream.ts';
 import { removePod } from './unenroll.ts';
+import { Watch, type WatchOptions } from './watch.ts';
 
 /** How often it is looked whether connections that run past the proxy have ended. */
 const SETTLE_MS = 2_000;
@@ -64,6 +65,7 @@ export class RedirectEngine implements AsyncDisposable {
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
+  readonly #watches: Watch[] = [];
 
   private constructor(context: EngineContext) {
     this.#context = context;
@@ -234,6 +236,22 @@ export class RedirectEngine implements AsyncDisposable {
     return this.#inTurn(reconcile);
   }
 
+  /**
+   * Reconciles whenever the kernel tells that links, addresses, qdiscs or filters of the host have changed that concern the engine: soon after,
+   * at most once a second, and every minute whatever happens, since nothing tells of some changes. It ends with the engine.
+   * @example
+   * ```ts
+   * using watch = engine.watch({ onReconcile: ({ repaired, removed }) => console.log(repaired, removed) });
+   * ```
+   */
+  watch(options: WatchOptions = {}): Disposable {
+    if (this.#closed)
+      throw new AmbientRedirectError('ERR_CLOSED', 'the engine is closed', { hint: 'open another one' });
+    const watch = new Watch(this.#context, () => this.reconcile(), options);
+    this.#watches.push(watch);
+    return watch;
+  }
+
   /** Counts packets and bytes: by pod, direction, family and verdict since the pod was enrolled, and connections at the proxy. */
   metrics(): Promise<EngineMetrics> {
     return this.#inTurn(async ({ directory, pods }) => ({
@@ -274,6 +292,7 @@ export class RedirectEngine implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    for (const watch of this.#watches) watch.close();
     const { proxySide, programs, directory, host } = this.#context;
     await proxySide.close();
     programs.close();

@@ -7,3 +7,4 @@ export { DEFAULT_DIRECTORY, DEFAULT_MARK, DEFAULT_PRIORITY, type EngineOptions }
 export type { PodPhase } from './pod-record.ts';
 export type { ReconcileReport } from './reconcile.ts';
 export type { EngineStatus, HookStatus, PodStatus } from './status.ts';
+export type { WatchOptions } from './watch.ts';

@@ -1,0 +1,133 @@
+/** What others have on the interfaces of pods stays as it was, whatever becomes of ours. */
+import { expect, test, vi } from 'vitest';
+import { lacksTcx } from '../../packages/netlink-tc/test/kernel.ts';
+import { describeWith, root, tool } from '../support/needs.ts';
+import { byProxy, done, foreignOn, scene, sharers, type Scene } from './scene.ts';
+
+// Processes are started, which takes some seconds on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+/** Sends all that comes from the pod to a device of its own, as traffic shapers do it. */
+async function mirred({ lab: { node } }: Scene): Promise<void> {
+  await node.exec('ip', 'link', 'add', 'ifb0', 'up', 'type', 'ifb');
+  await node.exec('tc', 'qdisc', 'add', 'dev', 'v-client', 'ingress');
+  const filter = 'protocol all prio 49152 u32 match u32 0 0 action mirred egress redirect dev ifb0';
+  await node.exec('tc', 'filter', 'add', 'dev', 'v-client', 'parent', 'ffff:', ...filter.split(' '));
+}
+
+/** Runs the CNI plugin `bandwidth` as a container runtime does it. */
+async function bandwidth({ lab: { node, client } }: Scene, command: 'ADD' | 'DEL'): Promise<void> {
+  const rate = { ingressRate: 80_000_000, ingressBurst: 80_000_000, egressRate: 80_000_000, egressBurst: 80_000_000 };
+  const interfaces = [
+    { name: client.hostInterface, mac: '' },
+    { name: 'eth0', mac: '', sandbox: client.path },
+  ];
+  const prevResult = { cniVersion: '0.4.0', interfaces, ips: [], routes: [], dns: {} };
+  const config = JSON.stringify({ cniVersion: '0.4.0', name: 'net', type: 'bandwidth', ...rate, prevResult });
+  const variables = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: 'client',
+    CNI_NETNS: client.path,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: '/usr/lib/cni',
+  };
+  const settings = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  await node.exec('env', ...settings, 'sh', '-c', 'printf %s "$0" | /usr/lib/cni/bandwidth', config);
+}
+
+/** Attach, crash, adoption, setProxy, other programs, detach: after each, what others have is as it was, and traffic goes its way. */
+async function life(
+  stage: Scene,
+  others: (stage: Scene) => Promise<void>,
+  { attach, when }: { readonly attach: 'tcx' | 'clsact'; readonly when: 'before' | 'after' },
+): Promise<void> {
+  const { sys, lab } = stage;
+  const look = (): Promise<string[]> => foreignOn(sys, lab.node, lab.client);
+  if (when === 'before') await others(stage);
+  let before = await look();
+  const first = stage.start({ parts: ['setProxy', 'enroll'] }, attach);
+  expect(await done(first)).toBeGreaterThan(0);
+  if (when === 'after') {
+    await others(stage);
+    before = await look();
+  }
+  const unchanged = async (proxied: boolean): Promise<void> => {
+    expect(await look()).toEqual(before);
+    expect(await byProxy(stage)).toBe(proxied);
+    expect(await look()).toEqual(before);
+  };
+  await unchanged(true);
+  await first.stop('SIGKILL');
+  await unchanged(true);
+  const engine = await stage.open({ attach });
+  expect(await engine.reconcile()).toEqual({ repaired: [], removed: [], failed: [] });
+  expect(await engine.status()).toMatchObject({ ok: true, pods: [{ warnings: [] }, { warnings: [] }] });
+  await unchanged(true);
+  const policy = { outbound: { excludePorts: [9] } };
+  for (const pod of stage.pods('client', 'server')) await engine.enroll({ ...pod, policy });
+  await unchanged(true);
+  await engine.clearProxy();
+  expect(await look()).toEqual(before);
+  await stage.setProxy(engine);
+  await unchanged(true);
+  await engine.unenroll(['client', 'server']);
+  await unchanged(false);
+  await engine.teardown();
+  await unchanged(false);
+}
+
+describeWith([root, tool('ip'), tool('tc'), tool('bpftool')], 'neighbours on the hooks of a pod', () => {
+  test.each([
+    { attach: 'tcx', when: 'before' },
+    { attach: 'tcx', when: 'after' },
+    { attach: 'clsact', when: 'before' },
+    { attach: 'clsact', when: 'after' },
+  ] as const)('$attach, filters and programs of others made $when ours', async (way) => {
+    expect.hasAssertions();
+    const stage = await scene();
+    if (way.attach === 'tcx' && lacksTcx(stage.sys)) return;
+    await life(stage, sharers, way);
+  });
+
+  test.each(['before', 'after'] as const)('tcx, an ingress qdisc with mirred made %s ours', async (when) => {
+    expect.hasAssertions();
+    const stage = await scene();
+    if (lacksTcx(stage.sys)) return;
+    await life(stage, mirred, { attach: 'tcx', when });
+  });
+
+  test.each(['before', 'after'] as const)('tcx, the CNI plugin bandwidth added %s ours', async (when) => {
+    expect.hasAssertions();
+    const stage = await scene();
+    if (lacksTcx(stage.sys)) return;
+    await life(stage, (all) => bandwidth(all, 'ADD'), { attach: 'tcx', when });
+    await bandwidth(stage, 'DEL');
+    expect((await stage.lab.node.exec('ip', '-o', 'link')).includes('bwp')).toBe(false);
+  });
+
+  test('clsact, a pod that bandwidth shapes: it is refused, and nothing is attached', async () => {
+    const stage = await scene({ attach: 'clsact' });
+    const { sys, lab } = stage;
+    await bandwidth(stage, 'ADD');
+    const before = await foreignOn(sys, lab.node, lab.client);
+    const engine = await stage.open();
+    const enrolling = engine.enroll(stage.pods('client')[0] ?? { id: '' });
+    await expect(enrolling).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+    expect(await foreignOn(sys, lab.node, lab.client)).toEqual(before);
+    expect((await engine.status()).pods).toEqual([]);
+    expect(await lab.node.exec('tc', 'filter', 'show', 'dev', 'v-client', 'ingress')).not.toContain('app_');
+    await engine.enroll(stage.pods('server'));
+    expect(await byProxy(stage)).toBe(true);
+  });
+
+  test('clsact, bandwidth comes to a pod that is enrolled: the kernel refuses it, and ours goes on', async () => {
+    const stage = await scene({ attach: 'clsact' });
+    const engine = await stage.open();
+    await engine.enroll(stage.pods('client', 'server'));
+    await expect(bandwidth(stage, 'ADD')).rejects.toThrow(/[Ee]xclusivity|file exists|invalid/);
+    expect(await byProxy(stage)).toBe(true);
+    expect((await engine.reconcile()).failed).toEqual([]);
+    await engine.unenroll(['client', 'server']);
+    expect(await byProxy(stage)).toBe(false);
+  });
+});
