@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** The PATH of an ordinary user, with the directories where the tools of administrators are. */
 const PATH_WITH_SBIN: string = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
+/** How long is waited for something: ten times as long on another kernel, under QEMU, where `run-in-kernel.sh` sets this variable. */
+const PATIENCE_MS = process.env['KM'] === undefined ? 15_000 : 150_000;
+
 /** A process in a namespace of a lab. It ends with the lab at the latest, and with the process that started it. */
 export class LabProcess {
   readonly #child: ChildProcess;
@@ -42,9 +45,9 @@ export class LabProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Waits until a condition holds, and fails with the process's output when it ends before, or after fifteen seconds. */
+  /** Waits until a condition holds, and fails with the process's output when it ends before, or after {@link PATIENCE_MS}. */
   async until(what: string, condition: () => boolean): Promise<void> {
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + PATIENCE_MS;
     while (!condition()) {
       if (!this.running || Date.now() > deadline) {
         const [state] = this.running ? ['runs'] : ['has ended'];
