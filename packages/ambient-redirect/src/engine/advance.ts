@@ -19,11 +19,16 @@ export interface Stuck {
  *
  * 1. `observe`: programs are on, capture nothing, and note each new connection;
  * 2. what is open is noted too: only now, or a connection that begins in between would be lost;
- * 3. what the proxy sends and gets from now on counts as theirs;
- * 4. `preserve`: new connections are captured;
- * 5. they are guarded.
+ * 3. `drain`: what is not noted is captured; nothing is that began before, but the answers to what the proxy delivers from now on;
+ * 4. what the proxy sends is delivered, and what it gets counts as theirs;
+ * 5. `preserve`: new connections are captured;
+ * 6. they are guarded.
  *
- * The others begin with 3, in `full`.
+ * At each step, programs of the one before may be at one hook of a pod and those of the next at the other, for a moment: a connection that
+ * begins then is noted by the one and looked up by the other. And both directions of it take the same way through the node, or connection
+ * tracking sees one without the other: this is what 3 is for, before 4.
+ *
+ * The others begin with 4, in `full`.
  */
 export async function advance(
   context: EngineContext,
@@ -60,9 +65,14 @@ export async function advance(
   await convergeHostIn(context);
   const watched = await each(observing, converge);
   const noted = await each(watched, (pod) => noteOpen(context, pod));
-  const others = pods.filter(({ mode }) => mode !== 'observe');
-  podMaps.set([...noted, ...others], node.podCidrs, KNOWN);
-  const capturing = noted.map((pod) => savePod(context, { ...pod, mode: 'preserve' }));
+  const letting = [
+    ...noted.map((pod) => savePod(context, { ...pod, mode: 'drain' })),
+    ...pods.filter(({ mode }) => mode === 'drain'),
+  ];
+  const drained = await each(letting, converge);
+  const others = pods.filter(({ mode }) => mode !== 'observe' && mode !== 'drain');
+  podMaps.set([...drained, ...others], node.podCidrs, KNOWN);
+  const capturing = drained.map((pod) => savePod(context, { ...pod, mode: 'preserve' }));
   const on = await each([...capturing, ...others], converge);
   podMaps.set(on, node.podCidrs, KNOWN | POD_FLAG.guard);
   return { on: on.map((pod) => savePod(context, { ...pod, phase: 'enrolled' })), stuck, repairs };
@@ -71,7 +81,12 @@ export async function advance(
 /** Notes the connections that a pod has open. Where its namespace cannot be entered, none is known, and they end at their next packet. */
 async function noteOpen(context: EngineContext, pod: PodRecord): Promise<PodRecord> {
   using netns = openPodNetns(context.sys, pod.netns, pod.netnsPath);
-  if (netns !== undefined) context.directFlows.note(flowsOf(pod, await openConnections(context.sys, netns)));
+  if (netns === undefined) return pod;
+  const sockets = await openConnections(context.sys, netns);
+  for (const open of [true, false]) {
+    const some = sockets.filter(({ state }) => (state !== 'syn_sent' && state !== 'syn_recv') === open);
+    context.directFlows.note(flowsOf(pod, some), { open });
+  }
   return pod;
 }
 

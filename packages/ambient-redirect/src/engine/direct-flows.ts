@@ -74,11 +74,14 @@ export class DirectFlows {
     this.#map = direct;
   }
 
-  /** Notes connections that are open; those that a program has noted meanwhile stay as they are. */
-  note(flows: readonly FlowKey[]): void {
+  /**
+   * Notes connections of a pod; those that a program has noted meanwhile stay as they are.
+   * @param open whether they are open; where not, their SYN may come once more, and is none of a new connection
+   */
+  note(flows: readonly FlowKey[], { open = true }: { readonly open?: boolean } = {}): void {
     for (const flow of flows) {
       try {
-        this.#map.update(flow, OPEN, 'noexist');
+        this.#map.update(flow, open ? OPEN : BEGUN, 'noexist');
       } catch (error) {
         if (!isNetlinkTcError(error, 'ERR_EXISTS')) throw error;
       }
@@ -120,6 +123,7 @@ export class DirectFlows {
 }
 
 const OPEN = { open: 1, podFin: 0, otherFin: 0 } as const;
+const BEGUN = { open: 0, podFin: 0, otherFin: 0 } as const;
 
 /** A flow as one text. */
 export function nameOf({ pod, podPort, other, otherPort }: FlowKey): string {

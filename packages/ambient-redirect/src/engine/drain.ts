@@ -1,24 +1,18 @@
-import { POD_FLAG } from '../maps.ts';
 import { savePod, type EngineContext } from './context.ts';
 import { convergeHostIn, convergePod } from './converge.ts';
 import { mapped, openConnections } from './direct-flows.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
 import { openPodNetns } from './pod-netns.ts';
-import { removePod } from './unenroll.ts';
+import { letPass, removePod } from './unenroll.ts';
 
 /**
  * Lets a pod's new connections go past the proxy, while those that go by it run on.
  * @param until when those that are left then are cut off, milliseconds since 1970
  */
 export async function beginDrain(context: EngineContext, pod: PodRecord, until: number): Promise<void> {
-  const { podMaps } = context;
-  const { deliver, classify } = POD_FLAG;
-  // No longer held to the proxy, before it has connections that go past it.
-  podMaps.set([pod], context.node.podCidrs, deliver | classify);
-  const draining = savePod(context, { ...pod, phase: 'draining', mode: 'drain', drainUntil: until });
-  await convergeHostIn(context);
+  const draining = await letPass(context, savePod(context, { ...pod, phase: 'draining', drainUntil: until }));
+  // A program that someone took away is put back.
   await convergePod(context, draining);
-  podMaps.set([draining], context.node.podCidrs, deliver);
 }
 
 /**

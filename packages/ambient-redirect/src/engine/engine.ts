@@ -137,11 +137,16 @@ export class RedirectEngine implements AsyncDisposable {
 
   /**
    * Says who the proxy is, at the beginning, and when it is another one. What the node needs for it is set and recorded before anything is sent to it.
+   *
+   * One proxy takes over from another without a connection lost when both are in the same namespace, on the same ports (`SO_REUSEPORT`): start the
+   * new one, name it with `handover`, then end the old one softly. When that has ended, name the new one without.
+   * @param options `handover`: new connections come to none but its own sockets
    * @throws AmbientRedirectError `ERR_PROXY_NOT_LISTENING` when it does not listen where it should; what `resolvePod` throws
    */
-  setProxy(proxy: ProxyReference): Promise<ProxyState> {
+  setProxy(proxy: ProxyReference, options: { readonly handover?: boolean } = {}): Promise<ProxyState> {
+    const { handover = false } = options;
     return this.#inTurn(async (context) => {
-      const state = await context.proxySide.set(proxy, context.node, { dns: wantsDns(context) });
+      const state = await context.proxySide.set(proxy, context.node, { dns: wantsDns(context), handover });
       await this.#converge(context);
       await context.proxySide.settle();
       return state;

@@ -24,7 +24,15 @@ import {
   type Program,
 } from 'bpf-asm';
 import { direct, exempt, POD_FLAG, type Verdict } from '../maps.ts';
-import { capturesAll, laterSegment, newConnection, type Connection, type Fates } from './connection.ts';
+import {
+  capturesAll,
+  laterSegment,
+  newConnection,
+  noteNew,
+  notesAll,
+  type Connection,
+  type Fates,
+} from './connection.ts';
 import type { AppFacts, ProxyFacts } from './facts.ts';
 import { findPod } from './find-pod.ts';
 import { isWithin } from './prefixes.ts';
@@ -120,7 +128,11 @@ export function appInbound(facts: AppFacts): Program {
         const { ip, transport } = unread;
         const segment = readSegment(tools, transport, short);
         const packet = { ...unread, ports: segment };
-        when(isFromProxy(), () => leave(packet, 'fromProxy'));
+        when(isFromProxy(), () => {
+          if (notesAll(facts))
+            when(segment.isSyn, () => void noteNew(tools, flowOf(tools, ip, segment, 'destination')));
+          return leave(packet, 'fromProxy');
+        });
         const isFromHost = (): Condition => isWithin(tools, ip.source, node.host);
         when(all(skb.ingressIfindex.eq(0), isFromHost), () => {
           // Its ports may have been those of a connection from elsewhere that was masqueraded.

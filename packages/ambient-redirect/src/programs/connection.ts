@@ -26,24 +26,37 @@ export function capturesAll({ mode, policy }: AppFacts): boolean {
 }
 
 /**
+ * Whether new connections run past the proxy. So do those then that the proxy opens to the pod by way of the node's stack: their answers must
+ * take the same way, or connection tracking sees one direction alone.
+ */
+export function notesAll({ mode }: AppFacts): boolean {
+  return mode === 'observe' || mode === 'drain';
+}
+
+/** Notes that a connection runs past the proxy. @returns whether there was room for it */
+export function noteNew({ update }: Tools, flow: FlowKey): Condition {
+  return update(direct, flow, NEW).eq(0);
+}
+
+/**
  * What becomes of a new connection.
  *
  * @param isExcluded - whether the policy excludes it.
  * @param isMasqueraded - it comes from elsewhere by an address of the host: noted where it is captured.
  */
 export function newConnection(
-  { lookup, update, remove }: Tools,
+  tools: Tools,
   { mode, policy }: AppFacts,
   { flow }: Connection,
   { captured, excluded, preserved }: Fates,
   { isExcluded, isMasqueraded = false }: { readonly isExcluded: () => Condition; readonly isMasqueraded?: boolean },
 ): Ended {
-  const letPass = (): Condition => update(direct, flow, NEW).eq(0);
+  const { lookup, update, remove } = tools;
   if (mode === 'observe') {
-    letPass();
+    noteNew(tools, flow);
     return preserved();
   }
-  if (mode === 'drain') when(letPass(), preserved);
+  if (mode === 'drain') when(noteNew(tools, flow), preserved);
   if (mode === 'preserve') {
     lookup(direct, flow).ifPresent((known) => {
       when(known.open.eq(0), preserved);

@@ -1,4 +1,4 @@
-import { IPPROTO_ICMP, IPPROTO_UDP, Vm } from 'bpf-asm';
+import { IPPROTO_ICMP, IPPROTO_UDP, TCP_FLAG, Vm } from 'bpf-asm';
 import { openSys, type Sys } from 'netlink-tc';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
@@ -23,6 +23,7 @@ const PODS = {
   'fd00:1::5': { ifindex: 11, slot: 1, flags: ENROLLED },
   '192.168.9.9': { ifindex: 12, slot: 2, flags: POD_FLAG.deliver },
   'fd00:9::9': { ifindex: 12, slot: 2, flags: POD_FLAG.deliver },
+  '192.168.9.8': { ifindex: 14, slot: 2, flags: POD_FLAG.deliver },
   '10.244.1.6': { ifindex: 13, slot: 3, flags: POD_FLAG.classify },
 } as const;
 
@@ -44,8 +45,13 @@ const FRAGMENT_HEAD: readonly (readonly [number, readonly number[]])[] = [[44, [
 const ROWS: readonly (readonly [what: string, packet: Uint8Array, full: boolean, preserving: boolean])[] = [
   ['IPv4 to a pod in the array', to4('10.244.1.5', { sourcePort: 1 }), true, true],
   ['IPv6 to a pod in the array', to6('fd00:1::5', { sourcePort: 1 }), true, true],
-  ['IPv4 to a pod in the hash table, which drains', to4('192.168.9.9'), true, true],
-  ['IPv6 to a pod in the hash table, which drains', to6('fd00:9::9'), true, true],
+  ['IPv4 to a pod in the hash table, which drains', to4('192.168.9.9', { flags: TCP_FLAG.ACK }), true, true],
+  ['IPv6 to a pod in the hash table, which drains', to6('fd00:9::9', { flags: TCP_FLAG.ACK }), true, true],
+  ['a new connection to one which drains', to4('192.168.9.9', { flags: TCP_FLAG.SYN }), true, true],
+  ['one of another pod to one which drains', to4('192.168.9.9', { flags: TCP_FLAG.SYN, source: '10.244.1.5' }), true, false],
+  ['one of another pod to one which drains, over IPv6', to6('fd00:9::9', { flags: TCP_FLAG.SYN, source: 'fd00:1::5' }), true, false],
+  ['the answer to one of one which drains', to4('192.168.9.9', { flags: TCP_FLAG.SYN | TCP_FLAG.ACK, source: '10.244.1.5' }), true, true],
+  ['one of a pod which drains itself', to4('192.168.9.9', { flags: TCP_FLAG.SYN, source: '192.168.9.8' }), true, true],
   ['a pod that nothing is to be delivered to', to4('10.244.1.6'), false, false],
   ['an address of the prefix that is no pod', to4('10.244.1.7'), false, false],
   ['an address of elsewhere', to4('10.96.0.1'), false, false],
@@ -99,7 +105,7 @@ function report(runner: Runner): Report {
 function wanted(preserving: boolean): Report {
   const isDelivered = ([, , full, preserved]: (typeof ROWS)[number]): boolean => (preserving ? preserved : full);
   const ofPod1 = (type: number): { packets: number; bytes: number } => {
-    const mine = ROWS.filter((row) => isDelivered(row) && !row[0].includes('hash table') && row[1][12] === type);
+    const mine = ROWS.filter((row) => isDelivered(row) && !row[0].includes('which drains') && row[1][12] === type);
     return { packets: mine.length, bytes: mine.reduce((sum, [, packet]) => sum + packet.length, 0) };
   };
   const zero = { packets: 0, bytes: 0 };

@@ -13,6 +13,7 @@ import {
   Tcp,
   TCP_FLAG,
   when,
+  type Condition,
   type Ended,
   type Ip,
   type Ipv6View,
@@ -71,8 +72,9 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
     function deliver(family: 'ipv4' | 'ipv6', ip: Ip): Ended {
       const pod = findPod(tools, node, ip.destination);
       when(not(pod.flags.hasAny(POD_FLAG.deliver)), next);
-      if (preserving) lookAtSegment(ip);
-      else when(isWithin(tools, ip.source, node.host), () => lookAtSegment(ip));
+      const isDraining = not(pod.flags.hasAny(POD_FLAG.classify));
+      if (preserving) lookAtSegment(ip, isDraining);
+      else when(isWithin(tools, ip.source, node.host), () => lookAtSegment(ip, isDraining));
       // Behind a bridge the packet may be addressed to a third party, and a pod's stack drops those.
       when(skb.pktType.ne(PACKET_HOST), () => {
         helpers.skbChangeType(PACKET_HOST);
@@ -82,26 +84,35 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
       return redirectPeer(pod.ifindex);
     }
 
+    /** Whether what is sent to an address comes by here, since it is that of a pod whose connections are captured. */
+    function isCaptured(address: Ip['source']): Condition {
+      return findPod(tools, node, address).flags.hasAny(POD_FLAG.classify);
+    }
+
     /**
      * A connection that its pod had before it was enrolled goes on by the node's stack, both ways: connection tracking must see both. Parts of packets
-     * without ports could be of one.
+     * without ports could be of one. So does a new one that another pod opens to one that drains: it may outlast the latter's programs, and then
+     * tracking would see the end of what it has not seen begin. The pod's program notes it.
      *
      * And the proxy speaks in the name of the caller. Where that is an address of the host, since the caller was masqueraded, the pod's answers would be
      * for the host itself: a new connection is noted, so that they come back to the proxy.
      */
-    function lookAtSegment(ip: Ip): void {
+    function lookAtSegment(ip: Ip, isDraining: Condition): void {
       const transport = ip.transport(next);
       when(transport.protocol.eq(IPPROTO_TCP), () => {
         if (preserving) when(not(transport.hasPorts), next);
         const segment = readSegment(tools, transport, next);
         const flow = flowOf(tools, ip, segment, 'destination');
         if (preserving) when(lookup(direct, flow).found, next);
-        when(
-          all(segment.isSyn, () => isWithin(tools, ip.source, node.host)),
-          () => {
-            update(exempt, flow, EXEMPT.masqueraded);
-          },
-        );
+        when(segment.isSyn, () => {
+          when(
+            isWithin(tools, ip.source, node.host),
+            () => void update(exempt, flow, EXEMPT.masqueraded),
+            () => {
+              if (preserving) when(isDraining, () => void when(isCaptured(ip.source), next));
+            },
+          );
+        });
       });
     }
   });
