@@ -12,7 +12,7 @@ export interface Combination {
 }
 
 /** The pods that a mesh has in a lab. */
-export const ENROLLED = ['client', 'server'] as const;
+const ENROLLED = ['client', 'server'] as const;
 
 /** A mesh in a lab: an engine with its proxy, and the pods of {@link ENROLLED}. */
 export class Mesh {

@@ -23,7 +23,7 @@ export const SETUP_MS = 60_000;
 export const NEEDS: readonly Need[] = [root, ...['haproxy', 'nft', 'ethtool', 'ping'].map(tool)];
 
 /** Every row. */
-export const ROWS: readonly Row[] = [...REACH, ...STREAMS, ...UNTOUCHED, ...PATHS, ...GUARDS];
+const ROWS: readonly Row[] = [...REACH, ...STREAMS, ...UNTOUCHED, ...PATHS, ...GUARDS];
 
 /** The rows without a mesh: how things are when nobody redirects anything. */
 export function describeControl(options: LabOptions): void {

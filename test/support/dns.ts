@@ -6,7 +6,7 @@ import type { LabProcess } from './lab-process.ts';
 import { connectQuietly, within } from './traffic.ts';
 
 /** The name that the server knows, and its addresses. */
-export const KNOWN = { name: 'shop.mesh.test', ipv4: '192.0.2.7', ipv6: '2001:db8::7' } as const;
+const KNOWN = { name: 'shop.mesh.test', ipv4: '192.0.2.7', ipv6: '2001:db8::7' } as const;
 
 const PORT = 53;
 const PATIENCE_MS = 2_000;

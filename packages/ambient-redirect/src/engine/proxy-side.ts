@@ -20,7 +20,6 @@ import { ProxyWatch } from './proxy-watch.ts';
 import { Steering, type SteeringState } from './steering.ts';
 
 export type { ProxyReference, ProxyState, SteerOptions } from './proxy-state.ts';
-export type { ProxyListener } from './listeners.ts';
 
 /** Options of {@link ProxySide.open}. */
 export interface ProxySideOptions {
