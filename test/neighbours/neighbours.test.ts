@@ -76,58 +76,62 @@ async function life(
   await unchanged(false);
 }
 
-describeWith([root, tool('ip'), tool('tc'), tool('bpftool')], 'neighbours on the hooks of a pod', () => {
-  test.each([
-    { attach: 'tcx', when: 'before' },
-    { attach: 'tcx', when: 'after' },
-    { attach: 'clsact', when: 'before' },
-    { attach: 'clsact', when: 'after' },
-  ] as const)('$attach, filters and programs of others made $when ours', async (way) => {
-    expect.hasAssertions();
-    const stage = await scene();
-    if (way.attach === 'tcx' && lacksTcx(stage.sys)) return;
-    await life(stage, sharers, way);
-  });
+describeWith(
+  [root, tool('haproxy'), tool('ip'), tool('tc'), tool('bpftool')],
+  'neighbours on the hooks of a pod',
+  () => {
+    test.each([
+      { attach: 'tcx', when: 'before' },
+      { attach: 'tcx', when: 'after' },
+      { attach: 'clsact', when: 'before' },
+      { attach: 'clsact', when: 'after' },
+    ] as const)('$attach, filters and programs of others made $when ours', async (way) => {
+      expect.hasAssertions();
+      const stage = await scene();
+      if (way.attach === 'tcx' && lacksTcx(stage.sys)) return;
+      await life(stage, sharers, way);
+    });
 
-  test.each(['before', 'after'] as const)('tcx, an ingress qdisc with mirred made %s ours', async (when) => {
-    expect.hasAssertions();
-    const stage = await scene();
-    if (lacksTcx(stage.sys)) return;
-    await life(stage, mirred, { attach: 'tcx', when });
-  });
+    test.each(['before', 'after'] as const)('tcx, an ingress qdisc with mirred made %s ours', async (when) => {
+      expect.hasAssertions();
+      const stage = await scene();
+      if (lacksTcx(stage.sys)) return;
+      await life(stage, mirred, { attach: 'tcx', when });
+    });
 
-  test.each(['before', 'after'] as const)('tcx, the CNI plugin bandwidth added %s ours', async (when) => {
-    expect.hasAssertions();
-    const stage = await scene();
-    if (lacksTcx(stage.sys)) return;
-    await life(stage, (all) => bandwidth(all, 'ADD'), { attach: 'tcx', when });
-    await bandwidth(stage, 'DEL');
-    expect((await stage.lab.node.exec('ip', '-o', 'link')).includes('bwp')).toBe(false);
-  });
+    test.each(['before', 'after'] as const)('tcx, the CNI plugin bandwidth added %s ours', async (when) => {
+      expect.hasAssertions();
+      const stage = await scene();
+      if (lacksTcx(stage.sys)) return;
+      await life(stage, (all) => bandwidth(all, 'ADD'), { attach: 'tcx', when });
+      await bandwidth(stage, 'DEL');
+      expect((await stage.lab.node.exec('ip', '-o', 'link')).includes('bwp')).toBe(false);
+    });
 
-  test('clsact, a pod that bandwidth shapes: it is refused, and nothing is attached', async () => {
-    const stage = await scene({ attach: 'clsact' });
-    const { sys, lab } = stage;
-    await bandwidth(stage, 'ADD');
-    const before = await foreignOn(sys, lab.node, lab.client);
-    const engine = await stage.open();
-    const enrolling = engine.enroll(stage.pods('client')[0] ?? { id: '' });
-    await expect(enrolling).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
-    expect(await foreignOn(sys, lab.node, lab.client)).toEqual(before);
-    expect((await engine.status()).pods).toEqual([]);
-    expect(await lab.node.exec('tc', 'filter', 'show', 'dev', 'v-client', 'ingress')).not.toContain('app_');
-    await engine.enroll(stage.pods('server'));
-    expect(await byProxy(stage)).toBe(true);
-  });
+    test('clsact, a pod that bandwidth shapes: it is refused, and nothing is attached', async () => {
+      const stage = await scene({ attach: 'clsact' });
+      const { sys, lab } = stage;
+      await bandwidth(stage, 'ADD');
+      const before = await foreignOn(sys, lab.node, lab.client);
+      const engine = await stage.open();
+      const enrolling = engine.enroll(stage.pods('client')[0] ?? { id: '' });
+      await expect(enrolling).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+      expect(await foreignOn(sys, lab.node, lab.client)).toEqual(before);
+      expect((await engine.status()).pods).toEqual([]);
+      expect(await lab.node.exec('tc', 'filter', 'show', 'dev', 'v-client', 'ingress')).not.toContain('app_');
+      await engine.enroll(stage.pods('server'));
+      expect(await byProxy(stage)).toBe(true);
+    });
 
-  test('clsact, bandwidth comes to a pod that is enrolled: the kernel refuses it, and ours goes on', async () => {
-    const stage = await scene({ attach: 'clsact' });
-    const engine = await stage.open();
-    await engine.enroll(stage.pods('client', 'server'));
-    await expect(bandwidth(stage, 'ADD')).rejects.toThrow(/[Ee]xclusivity|file exists|invalid/);
-    expect(await byProxy(stage)).toBe(true);
-    expect((await engine.reconcile()).failed).toEqual([]);
-    await engine.unenroll(['client', 'server']);
-    expect(await byProxy(stage)).toBe(false);
-  });
-});
+    test('clsact, bandwidth comes to a pod that is enrolled: the kernel refuses it, and ours goes on', async () => {
+      const stage = await scene({ attach: 'clsact' });
+      const engine = await stage.open();
+      await engine.enroll(stage.pods('client', 'server'));
+      await expect(bandwidth(stage, 'ADD')).rejects.toThrow(/[Ee]xclusivity|file exists|invalid/);
+      expect(await byProxy(stage)).toBe(true);
+      expect((await engine.reconcile()).failed).toEqual([]);
+      await engine.unenroll(['client', 'server']);
+      expect(await byProxy(stage)).toBe(false);
+    });
+  },
+);

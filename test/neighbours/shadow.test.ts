@@ -85,32 +85,36 @@ async function beside(
   }
 }
 
-describeWith([root, tool('ip'), tool('tc'), tool('bpftool')], 'neighbours on the hooks of a pod', () => {
-  test('those that can hide ours are told of, or the pod is refused', async () => {
-    expect.hasAssertions();
-    await beside(HIDING, async (stage, engine, [what, , { layer, direction }]) => {
-      const [pod = { id: '' }] = stage.pods('client');
-      const error = await engine.enroll(pod, { onShadowed: 'fail' }).catch((reason: unknown) => reason);
-      const neighbour = { interface: 'v-client', layer, direction, programName: 'p1' };
-      expect(error, what).toMatchObject({ code: 'ERR_SHADOWED', interface: 'v-client', neighbours: [neighbour] });
-      const name = layer === 'clsact' ? 'bpf filter at priority 1, program p1' : 'program p1';
-      expect(String(error), what).toContain(name);
-      expect((await engine.status()).pods, what).toEqual([]);
-      expect(await stage.lab.node.exec('bpftool', 'net'), what).not.toContain('app_');
-      const { warnings } = await engine.enroll(pod);
-      const sentence = `on ${direction} of v-client can end the hook before app_`;
-      expect(warnings, what).toEqual([expect.stringContaining(sentence)]);
-      expect((await engine.status()).pods, what).toMatchObject([{ warnings }]);
-      expect(await byProxy(stage), what).toBe(true);
+describeWith(
+  [root, tool('haproxy'), tool('ip'), tool('tc'), tool('bpftool')],
+  'neighbours on the hooks of a pod',
+  () => {
+    test('those that can hide ours are told of, or the pod is refused', async () => {
+      expect.hasAssertions();
+      await beside(HIDING, async (stage, engine, [what, , { layer, direction }]) => {
+        const [pod = { id: '' }] = stage.pods('client');
+        const error = await engine.enroll(pod, { onShadowed: 'fail' }).catch((reason: unknown) => reason);
+        const neighbour = { interface: 'v-client', layer, direction, programName: 'p1' };
+        expect(error, what).toMatchObject({ code: 'ERR_SHADOWED', interface: 'v-client', neighbours: [neighbour] });
+        const name = layer === 'clsact' ? 'bpf filter at priority 1, program p1' : 'program p1';
+        expect(String(error), what).toContain(name);
+        expect((await engine.status()).pods, what).toEqual([]);
+        expect(await stage.lab.node.exec('bpftool', 'net'), what).not.toContain('app_');
+        const { warnings } = await engine.enroll(pod);
+        const sentence = `on ${direction} of v-client can end the hook before app_`;
+        expect(warnings, what).toEqual([expect.stringContaining(sentence)]);
+        expect((await engine.status()).pods, what).toMatchObject([{ warnings }]);
+        expect(await byProxy(stage), what).toBe(true);
+      });
     });
-  });
 
-  test('others are not', async () => {
-    expect.hasAssertions();
-    await beside(HARMLESS, async (stage, engine, [what]) => {
-      const [pod = { id: '' }] = stage.pods('client');
-      expect((await engine.enroll(pod, { onShadowed: 'fail' })).warnings, what).toEqual([]);
-      expect((await engine.status()).pods, what).toMatchObject([{ warnings: [] }]);
+    test('others are not', async () => {
+      expect.hasAssertions();
+      await beside(HARMLESS, async (stage, engine, [what]) => {
+        const [pod = { id: '' }] = stage.pods('client');
+        expect((await engine.enroll(pod, { onShadowed: 'fail' })).warnings, what).toEqual([]);
+        expect((await engine.status()).pods, what).toMatchObject([{ warnings: [] }]);
+      });
     });
-  });
-});
+  },
+);

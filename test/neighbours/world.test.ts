@@ -35,7 +35,7 @@ const found = (subject: string, what: string): { readonly repaired: ReconcileRep
   repaired: [{ subject, found: what }],
 });
 
-describeWith([root, tool('ip'), tool('tc')], 'changes of the world', () => {
+describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'changes of the world', () => {
   test('the address and the MAC of a pod change: traffic follows', async () => {
     const { stage, engine } = await enrolled('clsact');
     const { client } = stage.lab;
