@@ -37,6 +37,8 @@ export async function removePod(context: EngineContext, pod: PodRecord): Promise
   const { hooks, podMaps, node } = context;
   let now = savePod(context, { ...pod, phase: 'leaving' });
   if (now.mode === 'full' || now.mode === 'preserve') now = await letPass(context, now);
+  // What begins when nobody notes it any more must go by the node's stack from its first segment on: tracking drops what it saw half of.
+  podMaps.set([now], node.podCidrs, 0);
   now = await change(context, now, 'observe');
   for (const hook of [now.hooks.ingress, now.hooks.egress]) if (hook !== undefined) await hooks.detach(hook);
   podMaps.remove([now], node.podCidrs);

@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeWith } from '../support/needs.ts';
+import { startLoad, type LoadReport } from './load.ts';
+import { COMBINATIONS, NEEDS, Scene, SETUP_MS, synsSentAgain, times, type PodName } from './scene.ts';
+
+const CYCLES = times(5);
+// By clsact there is more to it: the kernel drops what is on its way to a pod while a qdisc is added or removed.
+const WAYS = COMBINATIONS.filter(({ attach }) => attach === 'tcx');
+/** How long pods stay as they are, in milliseconds. */
+const DWELL_MS = 150;
+
+/** What must not have happened, and, for whoever looks at a longer run, what has. */
+function whole(what: string, report: LoadReport, cycles: number): void {
+  console.log(`${what}: ${cycles} cycles, ${JSON.stringify(report)}`);
+  expect(report).toMatchObject({ broken: 0, slow: 0, failures: [] });
+  expect(report.connections).toBeGreaterThan(cycles * 10);
+}
+
+describeWith(NEEDS, 'pods that are enrolled and unenrolled while they have connections', () => {
+  describe.each(WAYS.map((each) => [`${each.attach}, ${each.steer}`, each] as const))('%s', (_, combination) => {
+    let scene: Scene;
+    beforeAll(async () => {
+      scene = await Scene.open(combination);
+    }, SETUP_MS);
+    afterAll(() => scene.close());
+
+    test.each<{ pods: readonly PodName[]; lasting: boolean }>([
+      { pods: ['client'], lasting: false },
+      { pods: ['server'], lasting: true },
+      { pods: ['client', 'server'], lasting: false },
+    ])(
+      `$pods, ${CYCLES} times; one that lasts: $lasting`,
+      async ({ pods, lasting }) => {
+        const { lab } = scene;
+        const before = synsSentAgain(lab.client, lab.server, lab.proxy);
+        const load = await startLoad(lab.client, lab.server, { lasting });
+        for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+          // Together, or one after the other.
+          for (const some of cycle % 2 === 0 ? [pods] : pods.map((pod) => [pod])) {
+            await scene.enroll(some);
+            await sleep(DWELL_MS);
+          }
+          if (!lasting && cycle % 2 === 0) await scene.settle();
+          const reverse = pods.toReversed();
+          for (const some of cycle % 2 === 0 ? [pods] : reverse.map((pod) => [pod])) {
+            expect(await scene.engine.unenroll(some, { drain: { timeoutMs: 15_000 } })).toEqual(some.map(() => true));
+            await sleep(DWELL_MS);
+          }
+        }
+        const report = await load.finish();
+        whole(`${combination.attach} ${combination.steer} ${pods.join()}`, report, CYCLES);
+        expect(synsSentAgain(lab.client, lab.server, lab.proxy) - before, 'SYNs that were sent again').toBe(0);
+        expect(await scene.invalid.packets(), 'packets that connection tracking did not know').toBe(0);
+      },
+      30_000 + CYCLES * 10_000,
+    );
+
+    test(
+      'control: connections end where they are not preserved, and where they are not waited for',
+      async () => {
+        const load = await startLoad(scene.lab.client, scene.lab.server);
+        await sleep(DWELL_MS);
+        await scene.enroll(['client', 'server'], 'reset');
+        const entered = await load.finish();
+        expect(entered.broken).toBeGreaterThan(0);
+        const next = await startLoad(scene.lab.client, scene.lab.server);
+        await sleep(DWELL_MS);
+        await scene.engine.unenroll(['client', 'server']);
+        const left = await next.finish();
+        expect(left.broken).toBeGreaterThan(0);
+      },
+      SETUP_MS,
+    );
+  });
+});
