@@ -8,7 +8,7 @@ import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
 import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { statePath } from '../../test/state.ts';
 import { RedirectEngine, type EngineOptions } from './index.ts';
-import type { PodRequest } from './enroll.ts';
+import type { PodRequest } from './roster.ts';
 
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
