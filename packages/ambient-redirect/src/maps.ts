@@ -276,7 +276,19 @@ export const records: MapHandle<'hash', typeof RecordKey, typeof RecordPart> = h
 });
 
 /** Every map, by its name. */
-export const MAPS = {
+export const MAPS: {
+  readonly pod_array: typeof podArray;
+  readonly pod_hash: typeof podHash;
+  readonly interfaces: typeof interfaces;
+  readonly direct: typeof direct;
+  readonly exempt: typeof exempt;
+  readonly counters: typeof counters;
+  readonly proxy_counters: typeof proxyCounters;
+  readonly listeners: typeof listeners;
+  readonly cidrs: typeof cidrs;
+  readonly events: typeof events;
+  readonly records: typeof records;
+} = {
   pod_array: podArray,
   pod_hash: podHash,
   interfaces,
@@ -288,4 +300,4 @@ export const MAPS = {
   cidrs,
   events,
   records,
-} as const;
+};

@@ -10,8 +10,8 @@ export interface PodEntry {
   readonly flags: number;
 }
 
-/** Both flags: a pod that is not draining. */
-export const ENROLLED: number = POD_FLAG.deliver | POD_FLAG.classify;
+/** All flags: a pod that is not draining. */
+export const ENROLLED: number = POD_FLAG.deliver | POD_FLAG.classify | POD_FLAG.guard;
 
 /** Where a map of either kind is written to: by bytes. */
 export interface ByteMap {

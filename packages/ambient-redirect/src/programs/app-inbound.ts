@@ -172,7 +172,7 @@ export function appInbound(facts: AppFacts): Program {
           const flow = flowOf(tools, ip, segment, 'source');
           return any(lookup(exempt, flow).found, () => lookup(direct, flow).found);
         };
-        return all(flags.hasAny(POD_FLAG.classify), () => not(wasLetPass()));
+        return all(flags.hasAny(POD_FLAG.guard), () => not(wasLetPass()));
       }
 
       function connectionOf({ ip }: PodPacket, segment: Segment): Connection {
