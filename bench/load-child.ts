@@ -8,7 +8,9 @@ import { readObject, type Program } from 'bpf-asm';
 import { loadProgram, openSys, pin, type Sys } from 'netlink-tc';
 
 /** The pieces for both families of addresses. */
-export const DUAL = ['app_outbound', 'app_inbound', 'host_in', 'steer', 'tproxy'].map((piece) => `${piece}_dual`);
+export const DUAL: readonly string[] = ['app_outbound', 'app_inbound', 'host_in', 'steer', 'tproxy'].map(
+  (piece) => `${piece}_dual`,
+);
 
 /** The pieces, compiled. */
 export async function compileAll(): Promise<() => Program[]> {

@@ -10,7 +10,7 @@ import { createLab, POD_CIDR, type Lab } from '../../../test/support/lab.ts';
 import { testSys } from '../../netlink-tc/test/sys.ts';
 import { StateDirectory } from '../src/engine/directory.ts';
 import { RedirectEngine, type EngineOptions } from '../src/engine/index.ts';
-import type { PodRequest } from '../src/engine/enroll.ts';
+import type { PodRequest } from '../src/engine/roster.ts';
 import { podRecordName, type PodRecord } from '../src/engine/pod-record.ts';
 import { statePath } from './state.ts';
 

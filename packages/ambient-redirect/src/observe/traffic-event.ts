@@ -1,5 +1,5 @@
 import type { Codec } from 'netlink-tc';
-import type { DIRECTION} from '../maps.ts';
+import type { DIRECTION } from '../maps.ts';
 import { TrafficRecord, VERDICT, type Verdict } from '../maps.ts';
 
 /** A packet that was sampled. */
