@@ -5,7 +5,8 @@ import { startLoad, type LoadReport } from './load.ts';
 import { COMBINATIONS, NEEDS, Scene, SETUP_MS, synsSentAgain, times, type PodName } from './scene.ts';
 
 const CYCLES = times(5);
-// By clsact there is more to it: the kernel drops what is on its way to a pod while a qdisc is added or removed.
+// Not by clsact yet: there a few connections of ten thousand broke, or were slow, in the one run that was made. The likeliest cause is that the kernel
+// deactivates an interface for a moment while a qdisc is added or removed (`qdisc_graft`).
 const WAYS = COMBINATIONS.filter(({ attach }) => attach === 'tcx');
 /** How long pods stay as they are, in milliseconds. */
 const DWELL_MS = 150;

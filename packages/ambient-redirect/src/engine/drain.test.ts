@@ -50,9 +50,7 @@ describeWith([root], 'pods that drain', () => {
     expect(await engine.unenroll('server', { drain: { timeoutMs: 300 } })).toBe(true);
     expect(Date.now() - started).toBeGreaterThanOrEqual(300);
     // The client's end of it is at the proxy still.
-    await expect(engine.unenroll('client', { ...LONG, signal: AbortSignal.timeout(300) })).rejects.toThrow(
-      /abort|timeout/,
-    );
+    await expect(engine.unenroll('client', { ...LONG, signal: AbortSignal.timeout(300) })).rejects.toThrow(/timeout/);
     expect((await engine.status()).pods.map(({ id, status }) => [id, status])).toEqual([['client', 'draining']]);
     expect(await engine.unenroll('client')).toBe(true);
     expect((await engine.status()).pods).toEqual([]);

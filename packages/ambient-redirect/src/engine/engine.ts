@@ -226,7 +226,8 @@ export class RedirectEngine implements AsyncDisposable {
       const left = await this.#inTurn(settleDrains);
       waiting = ids.reduce((sum, id) => sum + (left.get(id) ?? 0), 0);
       onProgress?.(waiting);
-      if (waiting > 0) await sleep(DRAIN_LOOK_MS, undefined, signal === undefined ? {} : { signal });
+      // An abort wakes it, and is told by its own reason.
+      if (waiting > 0) await sleep(DRAIN_LOOK_MS, undefined, signal && { signal }).catch(() => undefined);
     }
   }
 
