@@ -4,7 +4,7 @@ import { describeWith } from '../support/needs.ts';
 import { startLoad, type LoadReport } from './load.ts';
 import { COMBINATIONS, NEEDS, Scene, SETUP_MS, synsSentAgain, times, type PodName } from './scene.ts';
 
-const CYCLES = times(5);
+const CYCLES = times(2);
 // Not by clsact yet: there a few connections of ten thousand broke, or were slow, in the one run that was made. The likeliest cause is that the kernel
 // deactivates an interface for a moment while a qdisc is added or removed (`qdisc_graft`).
 const WAYS = COMBINATIONS.filter(({ attach }) => attach === 'tcx');
