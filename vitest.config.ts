@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 // Tests run from the sources: the private condition `@ambient/source` comes first in every package's exports.
@@ -19,6 +20,8 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: ['test/support/residue.ts'],
     // Processes, not threads: native code and namespaces are per process, and a crash takes one file down, not the run.
     pool: 'forks',
+    // As many as there are CPUs: of two, vitest would leave one idle.
+    maxWorkers: availableParallelism(),
     testTimeout: 20_000,
     hookTimeout: 20_000,
     coverage: {

@@ -5,8 +5,8 @@ import { addNftRule } from '../support/nft.ts';
 import { startLoad } from './load.ts';
 import { COMBINATIONS, NEEDS, Scene, SETUP_MS, times } from './scene.ts';
 
-const HANDOVERS = times(3);
-const KILLS = times(3);
+const HANDOVERS = times(2);
+const KILLS = times(2);
 const WORKERS = 8;
 /** Connections that are open at a time: one of each worker, and one of each family that carries much. */
 const AT_ONCE = WORKERS + 2;

@@ -4,7 +4,7 @@ import { describeWith } from '../support/needs.ts';
 import { startLoad } from './load.ts';
 import { COMBINATIONS, NEEDS, Scene, SETUP_MS, times } from './scene.ts';
 
-const RESTARTS = times(10);
+const RESTARTS = times(5);
 
 describeWith(NEEDS, 'an engine that comes and goes', () => {
   describe.each(COMBINATIONS.map((each) => [`${each.attach}, ${each.steer}`, each] as const))(

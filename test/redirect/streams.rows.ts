@@ -123,6 +123,7 @@ export const STREAMS: readonly Row[] = [
         const ports = mesh?.steer === 'tproxy' ? 1_900 : 100;
         const spec = { connections: 2_000, ports, firstPort: 20_000 };
         const times = await churn(lab.client, lab.client.address(family), lab.outsider, at, spec);
+        expect(times).toHaveLength(spec.connections);
         const fresh = median(times.slice(0, spec.ports));
         const again = median(times.slice(spec.ports));
         // No speed of ours: what a SYN in TIME_WAIT must not wait for is a timer of the kernel's, 8 ms and more.
