@@ -15,10 +15,11 @@ export interface Repair {
 /** What leaves the pod comes in at the host's end. Capturing begins there: what it opens meets the proxy before what others open to it. */
 const ORDER: readonly Direction[] = ['ingress', 'egress'];
 
-const FOUND: Readonly<Record<Exclude<HookState['status'], 'ours'>, string>> = {
+/** What became of a program of ours, in words. */
+export const FOUND: Readonly<Record<Exclude<HookState['status'], 'ours'>, string>> = {
   gone: 'was detached by someone else',
   foreign: 'was replaced by someone else',
-  'device-gone': 'is on an interface that is gone',
+  'device-gone': 'was on an interface that is gone',
 };
 
 /**

@@ -18,6 +18,7 @@ const POD: PodRecord = {
   hostInterface: { index: 11, name: 'v-pod', mac: undefined },
   podInterface: { index: 2, name: 'eth0', mac: undefined },
   addresses: { ipv4: ['10.244.7.5'], ipv6: ['fd00:7::5'] },
+  addressesGiven: false,
   netns: undefined,
   netnsPath: undefined,
   policy: {

@@ -1,5 +1,5 @@
 import { isNetlinkTcError, listFilters, openById, readProgramInfo, type Sys } from 'netlink-tc';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { createLab, POD_CIDR, type Lab } from '../../../../test/support/lab.ts';
 import { startProxy } from '../../../../test/support/lab-proxy.ts';
@@ -204,6 +204,81 @@ describeWith([root], 'the engine', () => {
     }
     expect((await engine.status()).pods[0]?.hooks[0]?.program?.id).toBe(before);
     await expect(engine.events({ sample: 3 })).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+  });
+
+  test('addresses that come later are a pod’s own, but not those that were not given, nor another pod’s', async () => {
+    const { lab, open, pod } = await scene();
+    await lab.server.serveHttp();
+    const engine = await open({ withoutProxy: 'pass' });
+    await engine.enroll([pod('client'), pod('server', { addresses: [lab.server.ipv4] })]);
+    const add = (host: keyof Pick<Lab, 'client' | 'server'>, address: string): Promise<string> =>
+      lab[host].exec('ip', 'address', 'add', address, 'dev', 'eth0', 'nodad');
+    await lab.client.exec('ip', 'address', 'add', '10.244.7.105/32', 'dev', 'eth0');
+    await add('server', 'fd00:7::106/128');
+    // Whoever may change the client's interface would have the server's traffic.
+    await lab.client.exec('ip', 'address', 'add', `${lab.server.ipv4}/32`, 'dev', 'eth0');
+    const { repaired, failed } = await engine.reconcile();
+    expect(repaired).toEqual([
+      { subject: 'client', found: 'had 10.244.7.5, fd00:7::5, has 10.244.7.105, 10.244.7.5, fd00:7::5' },
+    ]);
+    expect(failed).toEqual([
+      { subject: 'client', error: expect.objectContaining({ code: 'ERR_ADDRESS_OF_ANOTHER_POD' }) },
+    ]);
+    expect((await engine.status()).pods.map(({ addresses }) => addresses)).toEqual([
+      ['10.244.7.105', '10.244.7.5', 'fd00:7::5'],
+      [lab.server.ipv4],
+    ]);
+    // The server's packets are still its own: none counts as forged.
+    await lab.client.exec('ip', 'address', 'del', `${lab.server.ipv4}/32`, 'dev', 'eth0');
+    expect((await lab.client.get(lab.server.ipv4)).server).toBe('server');
+    const { pods } = await engine.metrics();
+    expect(pods.flatMap(({ traffic }) => traffic).filter(({ verdict }) => verdict === 'spoofed')).toEqual([]);
+    expect((await engine.reconcile()).failed).toEqual([]);
+  });
+
+  test('programs are kept for the next pod that comes or goes', async () => {
+    const { open, pod, options } = await scene();
+    const names = (): readonly string[] => readdirSync(`${options.directory}/v1/programs`).toSorted();
+    const engine = await open();
+    await engine.enroll([pod('client')]);
+    await engine.unenroll('client');
+    const before = names();
+    // Both programs of both modes that the pod was in, and host_in with and without connections to look for.
+    expect(before).toHaveLength(6);
+    expect((await engine.reconcile()).failed).toEqual([]);
+    expect(names()).toEqual(before);
+    await engine.enroll([pod('server')]);
+    expect(names()).toEqual(before);
+    // Of another policy they are of no use once its pods are gone. Meanwhile the server's may go on to the next mode.
+    const known = new Set(names());
+    await engine.enroll(pod('client', { policy: { dns: true } }));
+    const ofPolicy = names().filter((name) => !known.has(name));
+    expect(ofPolicy.length).toBeGreaterThan(0);
+    await engine.unenroll('client');
+    await engine.reconcile();
+    expect(names()).toEqual(expect.arrayContaining([...before]));
+    expect(names().filter((name) => ofPolicy.includes(name))).toHaveLength(0);
+  });
+
+  test('bad options change nothing; what is asked of an engine that closes is refused', async () => {
+    const { open, pod } = await scene();
+    const engine = await open();
+    const wrong = { established: 'keep' } as unknown as { established: 'reset' };
+    await expect(engine.enroll(pod('client'), wrong)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    expect((await engine.status()).pods).toEqual([]);
+    await engine.enroll(pod('client'), { established: 'reset' });
+    for (const timeoutMs of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
+      const drained = engine.unenroll('client', { drain: { timeoutMs } });
+      await expect(drained).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
+    }
+    expect((await engine.status()).pods.map(({ status }) => status)).toEqual(['enrolled']);
+    const last = engine.status();
+    const closed = engine.close();
+    const after = engine.status();
+    expect((await last).pods).toHaveLength(1);
+    await expect(after).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await closed;
+    await engine.close();
   });
 
   test('two engines do not have one directory', async () => {

@@ -199,6 +199,8 @@ export class RedirectEngine implements AsyncDisposable {
     { drain, signal, onProgress }: UnenrollOptions = {},
   ): Promise<boolean | readonly boolean[]> {
     const all = typeof ids === 'string' ? [ids] : ids;
+    if (drain !== undefined && !(drain.timeoutMs >= 0 && drain.timeoutMs < Infinity))
+      throw invalid('drain.timeoutMs', 'is a number of milliseconds, from 0', drain.timeoutMs);
     const results = await this.#inBulk(all.length, async (context) => {
       const known: boolean[] = [];
       for (const id of all) {
@@ -284,7 +286,12 @@ export class RedirectEngine implements AsyncDisposable {
         });
       }
       context.sample = sample;
-      await this.#converge(context);
+      try {
+        await this.#converge(context);
+      } catch (error) {
+        context.sample = undefined;
+        throw error;
+      }
       return trafficStream(context, () => {
         context.sample = undefined;
         // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
@@ -293,9 +300,14 @@ export class RedirectEngine implements AsyncDisposable {
     });
   }
 
-  /** Lets go of everything and leaves it running. A second call does nothing. */
-  async close(): Promise<void> {
-    await this.#queue;
+  /** Lets go of everything and leaves it running, after what is being done. A second call does nothing. */
+  close(): Promise<void> {
+    const closed = this.#queue.then(() => this.#letGo());
+    this.#queue = closed.catch(() => undefined);
+    return closed;
+  }
+
+  async #letGo(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -317,8 +329,8 @@ export class RedirectEngine implements AsyncDisposable {
    * The engine is closed after it.
    * @returns settings that were left because someone else has changed them since
    */
-  async teardown(): Promise<Awaited<ReturnType<ProxySide['restore']>>> {
-    const left = await this.#inTurn(async (context) => {
+  teardown(): Promise<Awaited<ReturnType<ProxySide['restore']>>> {
+    return this.#inTurn(async (context) => {
       const { pods, directory } = context;
       await inBulk(directory.records, pods.size, async () => {
         for (const pod of pods.values()) await removePod(context, pod);
@@ -327,10 +339,9 @@ export class RedirectEngine implements AsyncDisposable {
       await convergeHostIn(context);
       const kept = await context.proxySide.restore();
       directory.remove();
+      await this.#letGo();
       return kept;
     });
-    await this.close();
-    return left;
   }
 }
 

@@ -53,6 +53,8 @@ export async function enrollPods(
   requests: readonly PodRequest[],
   { established = 'preserve', onShadowed = 'warn' }: EnrollOptions = {},
 ): Promise<{ readonly enrolled: readonly Enrolment[]; readonly failed: readonly EnrolmentFailure[] }> {
+  if (established !== 'preserve' && established !== 'reset')
+    throw invalid('established', 'is preserve or reset', established);
   if (onShadowed !== 'warn' && onShadowed !== 'fail') throw invalid('onShadowed', 'is warn or fail', onShadowed);
   const failed: EnrolmentFailure[] = [];
   const plans: Plan[] = [];

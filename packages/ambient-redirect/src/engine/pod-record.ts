@@ -23,6 +23,8 @@ export interface PodRecord {
   readonly hostInterface: InterfaceEnd;
   readonly podInterface: InterfaceEnd;
   readonly addresses: Topology['addresses'];
+  /** Whether the caller gave its addresses: what its interface has besides is then none of ours. */
+  readonly addressesGiven: boolean;
   /** Inode number of its network namespace, in decimal; undefined where it was named by its interface alone. */
   readonly netns: string | undefined;
   /** Path to its network namespace, where it was named by one. */

@@ -105,9 +105,18 @@ export class ProgramStore implements Disposable {
     return this.#get('ztunnel_tproxy', facts);
   }
 
+  /** A program that was made before, by this process or one before it; undefined where it would have to be compiled. */
+  find<K extends keyof ProgramBuilders>(name: K, facts: Parameters<ProgramBuilders[K]>[0]): StoredProgram | undefined {
+    const { pin, digest } = this.#nameOf(name, facts);
+    const known = this.#open.get(pin);
+    if (known !== undefined) return known;
+    const adopted = this.#adopt(pin, name);
+    return adopted && this.#keep(pin, { name, digest }, adopted);
+  }
+
   /**
-   * Unpins programs that no hook runs, and what they look up. Those that were asked for and are on no hook yet go too, and are closed.
-   * @param keepIds ids of the programs that hooks run
+   * Unpins programs that are of no use, and what they look up. Those that were asked for and are on no hook yet go too, and are closed.
+   * @param keepIds ids of the others
    * @returns how many were unpinned
    */
   collect(keepIds: ReadonlySet<number>): number {
@@ -144,14 +153,25 @@ export class ProgramStore implements Disposable {
     facts: Parameters<ProgramBuilders[K]>[0],
     sets: readonly PrefixSet[] = [],
   ): StoredProgram {
-    const digest = digestOf([name, facts, this.#directory.schemaDigest, this.#build]);
-    const pin = `${name}-${digest}`;
+    const { pin, digest } = this.#nameOf(name, facts);
     const known = this.#open.get(pin);
     if (known !== undefined) return known;
     // Before the program is loaded: it may be on a hook the moment after.
     this.#prefixes.provide(pin, sets);
     const builder = this.#builders[name] as (facts: Parameters<ProgramBuilders[K]>[0]) => Program;
-    const program = this.#adopt(pin, name) ?? this.#load(pin, builder(facts));
+    return this.#keep(pin, { name, digest }, this.#adopt(pin, name) ?? this.#load(pin, builder(facts)));
+  }
+
+  #nameOf(name: string, facts: unknown): { readonly pin: string; readonly digest: string } {
+    const digest = digestOf([name, facts, this.#directory.schemaDigest, this.#build]);
+    return { pin: `${name}-${digest}`, digest };
+  }
+
+  #keep(
+    pin: string,
+    { name, digest }: Pick<StoredProgram, 'name' | 'digest'>,
+    program: { readonly fd: number; close(): void },
+  ): StoredProgram {
     const { id, tag } = readProgramInfo(this.#sys, program.fd);
     const stored = { fd: program.fd, id, name, tag, digest, close: () => program.close() };
     this.#open.set(pin, stored);

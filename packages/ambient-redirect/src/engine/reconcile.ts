@@ -1,6 +1,8 @@
-import { isAmbientRedirectError } from '../error.ts';
+import { AmbientRedirectError, isAmbientRedirectError } from '../error.ts';
 import { POD_FLAG } from '../maps.ts';
-import { resolvePod } from '../topology/index.ts';
+import { normalisePolicy } from '../policy.ts';
+import type { CaptureMode } from '../programs/index.ts';
+import { resolvePod, type Topology } from '../topology/index.ts';
 import { advance, settlePreserved } from './advance.ts';
 import { appFacts, hostInFacts, nodeFacts, PLACES_RECORD, savePod, type EngineContext } from './context.ts';
 import { beginDrain, settleDrains } from './drain.ts';
@@ -52,15 +54,16 @@ export async function reconcile(context: EngineContext): Promise<ReconcileReport
         removed.push(pod.id);
         return;
       }
-      if (now !== pod) {
+      present.push(now.pod);
+      if (now.pod !== pod) {
         repaired.push({
           subject: pod.id,
-          found: `had ${addressesOf(pod).join(', ')}, has ${addressesOf(now).join(', ')}`,
+          found: `had ${addressesOf(pod).join(', ')}, has ${addressesOf(now.pod).join(', ')}`,
         });
-        context.podMaps.forget(pod, now, context.node.podCidrs);
-        savePod(context, now);
+        context.podMaps.forget(pod, now.pod, context.node.podCidrs);
+        savePod(context, now.pod);
       }
-      present.push(now);
+      if (now.refused !== undefined) throw now.refused;
     });
   }
   const enrolled = present.filter(({ phase }) => phase === 'enrolled');
@@ -84,7 +87,7 @@ export async function reconcile(context: EngineContext): Promise<ReconcileReport
   });
   places.forget();
   context.directory.records.sweep();
-  context.programs.collect(wantedPrograms(context));
+  context.programs.collect(usefulPrograms(context));
   return { repaired, removed, failed };
 }
 
@@ -103,34 +106,72 @@ function movedPlaces(context: EngineContext): { forget(): void } {
   };
 }
 
+/** A pod as it is by now. */
+interface Look {
+  readonly pod: PodRecord;
+  /** What was not taken over. */
+  readonly refused?: AmbientRedirectError | undefined;
+}
+
 /**
  * Looks at a pod's interface again. Its name and its index together say that it is the one that was enrolled: the kernel gives an index
  * again, but container runtimes give each pod a name of its own.
- * @returns the pod with the addresses that it has by now; undefined when it is gone
+ *
+ * It has the addresses that its interface has by now, unless the caller gave them. An address of another pod stays that pod's: whoever may
+ * change a pod's interface could else take another's traffic.
+ * @returns undefined when it is gone
  */
-async function lookAgain({ host }: EngineContext, pod: PodRecord): Promise<PodRecord | undefined> {
+async function lookAgain({ host, pods }: EngineContext, pod: PodRecord): Promise<Look | undefined> {
+  let topology: Topology;
   try {
-    const topology = await resolvePod(host, { hostInterface: pod.hostInterface.index });
-    const { hostInterface, podInterface, addresses } = topology;
-    if (hostInterface.name !== pod.hostInterface.name) return undefined;
-    const isSame = JSON.stringify({ hostInterface, podInterface, addresses });
-    const { hostInterface: host0, podInterface: pod0, addresses: addresses0 } = pod;
-    if (isSame === JSON.stringify({ hostInterface: host0, podInterface: pod0, addresses: addresses0 })) return pod;
-    return { ...pod, hostInterface, podInterface, addresses };
+    topology = await resolvePod(host, { hostInterface: pod.hostInterface.index });
   } catch (error) {
     const gone = ['ERR_INTERFACE_NOT_FOUND', 'ERR_NETNS_GONE', 'ERR_NOT_A_VETH', 'ERR_PEER_ELSEWHERE'] as const;
     if (gone.some((code) => isAmbientRedirectError(error, code))) return undefined;
     throw error;
   }
+  const { hostInterface, podInterface } = topology;
+  if (hostInterface.name !== pod.hostInterface.name) return undefined;
+  const others = new Map<string, string>();
+  for (const other of pods.values())
+    if (other.id !== pod.id) for (const one of addressesOf(other)) others.set(one, other.id);
+  const taken = addressesOf(topology).filter((address) => others.has(address));
+  const own = (addresses: readonly string[]): readonly string[] => addresses.filter((address) => !others.has(address));
+  const { ipv4, ipv6 } = topology.addresses;
+  const addresses = pod.addressesGiven ? pod.addresses : { ipv4: own(ipv4), ipv6: own(ipv6) };
+  const now = { ...pod, hostInterface, podInterface, addresses };
+  return {
+    pod: JSON.stringify(now) === JSON.stringify(pod) ? pod : now,
+    refused: pod.addressesGiven || taken.length === 0 ? undefined : ofOthers(pod, taken, others),
+  };
 }
 
-/** Ids of the programs that our hooks run now. */
-function wantedPrograms(context: EngineContext): ReadonlySet<number> {
-  const { programs, pods, proxySide } = context;
-  const ids = [...pods.values()].flatMap((pod) => {
-    const facts = appFacts(context, pod);
-    return [programs.outbound(facts).id, programs.inbound(facts).id];
+function ofOthers(pod: PodRecord, taken: readonly string[], others: ReadonlyMap<string, string>): AmbientRedirectError {
+  const whose = taken.map((address) => `${address} of ${others.get(address)}`).join(', ');
+  return new AmbientRedirectError('ERR_ADDRESS_OF_ANOTHER_POD', `${pod.podInterface.name} of ${pod.id} has ${whose}`, {
+    interface: pod.podInterface.name,
+    candidates: taken,
+    hint: 'unenroll the other pod first, if it has ended; else the address was set by mistake, or is forged',
   });
-  if (proxySide.state !== undefined) ids.push(programs.hostIn(hostInFacts(context)).id, ...proxySide.programIds);
-  return new Set(ids);
+}
+
+const MODES: readonly CaptureMode[] = ['observe', 'preserve', 'full', 'drain'];
+
+/**
+ * Ids of the programs that our hooks run, and of those that they will run again at the next pod that comes or goes: to compile them takes the
+ * process some tenths of a second.
+ */
+function usefulPrograms(context: EngineContext): ReadonlySet<number> {
+  const { programs, pods, proxySide, settings } = context;
+  const policies = [normalisePolicy({}, settings), ...[...pods.values()].map(({ policy }) => policy)];
+  const found = [
+    ...policies.flatMap((policy) =>
+      MODES.flatMap((mode) => {
+        const facts = appFacts(context, { policy, mode });
+        return [programs.find('app_outbound', facts), programs.find('app_inbound', facts)];
+      }),
+    ),
+    ...[true, false].map((preserving) => programs.find('ztunnel_host_in', { ...hostInFacts(context), preserving })),
+  ];
+  return new Set([...found.flatMap((program) => program?.id ?? []), ...proxySide.programIds]);
 }

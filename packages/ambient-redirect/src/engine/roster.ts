@@ -102,6 +102,7 @@ export class Roster {
       hostInterface,
       podInterface,
       addresses,
+      addressesGiven: request.addresses !== undefined,
       netns: netns.inode === undefined ? undefined : String(netns.inode),
       netnsPath: pathOfNetns(request.netns),
       policy,

@@ -2,6 +2,7 @@ import { readProgramInfo, openById, type Direction } from 'netlink-tc';
 import type { Deviation } from '../node/index.ts';
 import type { CaptureMode } from '../programs/index.ts';
 import { appFacts, HOST_IN_RECORD, type EngineContext, type HostInRecord } from './context.ts';
+import { FOUND } from './converge.ts';
 import type { HookRecord, HookState } from './hook.ts';
 import { addressesOf, OWNER, type PodPhase, type PodRecord } from './pod-record.ts';
 import type { ProxyState } from './proxy-side.ts';
@@ -69,10 +70,8 @@ export async function readStatus(context: EngineContext): Promise<EngineStatus> 
 }
 
 const PROBLEM: Readonly<Record<Exclude<HookStatus['status'], 'ours'>, string>> = {
+  ...FOUND,
   missing: 'is not attached',
-  gone: 'was detached by someone else',
-  foreign: 'was replaced by someone else',
-  'device-gone': 'was on an interface that is gone',
 };
 
 async function podStatus(context: EngineContext, pod: PodRecord): Promise<PodStatus> {
