@@ -7,7 +7,7 @@ import { COMBINATIONS, NEEDS, Scene, SETUP_MS, synsSentAgain, times, type PodNam
 const CYCLES = times(2);
 // Not by clsact yet: there a few connections of ten thousand broke, or were slow, in the one run that was made. The likeliest cause is that the kernel
 // deactivates an interface for a moment while a qdisc is added or removed (`qdisc_graft`).
-const WAYS = COMBINATIONS.filter(({ attach }) => attach === 'tcx');
+const WAYS = COMBINATIONS.filter(({ attach }) => attach === 'clsact');
 /** How long pods stay as they are, in milliseconds. */
 const DWELL_MS = 150;
 
