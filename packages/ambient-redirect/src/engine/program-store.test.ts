@@ -1,6 +1,5 @@
 import { schedCls, skLookup, when, type Program } from 'bpf-asm';
 import { loadProgram, readProgramInfo, type Sys } from 'netlink-tc';
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { closing, testSys } from '../../../netlink-tc/test/sys.ts';
@@ -10,7 +9,7 @@ import { DEFAULT_PORTS } from '../ports.ts';
 import type { AppFacts, ByFamily, SteerFacts } from '../programs/index.ts';
 import { StateDirectory } from './directory.ts';
 import { PrefixSets } from './prefix-sets.ts';
-import { ProgramStore, VERSION, type ProgramBuilders } from './program-store.ts';
+import { ProgramStore, type ProgramBuilders } from './program-store.ts';
 
 const NONE: ByFamily = { ipv4: [], ipv6: [] };
 
@@ -53,13 +52,6 @@ function counting(): { readonly built: string[]; readonly builders: ProgramBuild
   };
   return { built, builders };
 }
-
-test('the version is that of the package', () => {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  expect(VERSION).toBe(version);
-});
 
 describeWith([root], 'the store of programs', () => {
   async function state(): Promise<{ sys: Sys; path: string; directory: StateDirectory }> {
@@ -121,6 +113,34 @@ describeWith([root], 'the store of programs', () => {
     const newer = closing(new ProgramStore(sys, next, { builders, build: '99' }));
     expect(newer.outbound(factsOf(7)).id).not.toBe(before[0]?.id);
     expect(built).toHaveLength(1);
+  });
+
+  test('what was made before is found, by this process and the next; nothing is compiled for it', async () => {
+    const { sys, path, directory } = await state();
+    const first = new ProgramStore(sys, directory, { builders: counting().builders });
+    const hostIn = { node: factsOf(1).node, proxy: { addresses: NONE }, preserving: true };
+    expect(first.find('app_outbound', factsOf(7))).toBeUndefined();
+    const made = first.outbound(factsOf(7));
+    const other = first.hostIn(hostIn);
+    expect(first.find('app_outbound', factsOf(7))).toBe(made);
+    expect(first.find('app_inbound', factsOf(7))).toBeUndefined();
+    expect(first.find('app_outbound', factsOf(8))).toBeUndefined();
+    first.close();
+    directory.close();
+    const next = closing(StateDirectory.open(sys, path));
+    const { built, builders } = counting();
+    const second = closing(new ProgramStore(sys, next, { builders }));
+    const found = second.find('app_outbound', factsOf(7));
+    expect(found).toMatchObject({ id: made.id, tag: made.tag, digest: made.digest });
+    // What was found is what is asked for later, and is collected like all others.
+    expect(second.outbound(factsOf(7))).toBe(found);
+    expect(second.find('ztunnel_host_in', { ...hostIn, preserving: false })).toBeUndefined();
+    expect(second.find('ztunnel_host_in', hostIn)?.id).toBe(other.id);
+    expect(second.collect(new Set([made.id]))).toBe(1);
+    expect(second.find('ztunnel_host_in', hostIn)).toBeUndefined();
+    expect(built).toEqual([]);
+    using newer = new ProgramStore(sys, next, { builders, build: '99' });
+    expect(newer.find('app_outbound', factsOf(7))).toBeUndefined();
   });
 
   test('what others pinned under the name, and what uses other maps, is not adopted', async () => {

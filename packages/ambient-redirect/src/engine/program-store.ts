@@ -16,9 +16,7 @@ import {
 } from '../programs/index.ts';
 import type { StateDirectory } from './directory.ts';
 import { PrefixSets } from './prefix-sets.ts';
-
-/** The version of this package: a program of another one is not adopted. */
-export const VERSION = '0.1.0';
+import { PROGRAMS_BUILD } from './programs-build.gen.ts';
 
 /** A program in the kernel, pinned. It belongs to its store. */
 export interface StoredProgram {
@@ -43,7 +41,7 @@ export interface ProgramBuilders {
 /** Options of {@link ProgramStore}. */
 export interface ProgramStoreOptions {
   readonly builders?: ProgramBuilders;
-  /** Which build of the builders it is; {@link VERSION} if left out. */
+  /** Which build of the builders it is: {@link PROGRAMS_BUILD} if left out. */
   readonly build?: string;
 }
 
@@ -57,7 +55,7 @@ const BUILDERS: ProgramBuilders = {
 
 /**
  * The programs of the engine, each compiled and loaded once for the facts that it is made of, and shared by all who have the same. They are
- * pinned by a hash of these facts, the layout of the maps and the version, so that the next process takes them as they are.
+ * pinned by a hash of these facts, the layout of the maps and the code that makes them, so that the next process takes them as they are.
  */
 export class ProgramStore implements Disposable {
   readonly #sys: Sys;
@@ -67,7 +65,11 @@ export class ProgramStore implements Disposable {
   readonly #prefixes: PrefixSets;
   readonly #open: Map<string, StoredProgram & { close(): void }> = new Map<string, StoredProgram & { close(): void }>();
 
-  constructor(sys: Sys, directory: StateDirectory, { builders = BUILDERS, build = VERSION }: ProgramStoreOptions = {}) {
+  constructor(
+    sys: Sys,
+    directory: StateDirectory,
+    { builders = BUILDERS, build = PROGRAMS_BUILD }: ProgramStoreOptions = {},
+  ) {
     this.#sys = sys;
     this.#directory = directory;
     this.#builders = builders;
@@ -180,6 +182,8 @@ export class ProgramStore implements Disposable {
 
   #load(pin: string, program: Program): { readonly fd: number; close(): void } {
     const loaded = loadProgram(this.#sys, program, { maps: this.#directory.maps });
+    // What others have put in its place.
+    this.#directory.unpinProgram(pin);
     try {
       this.#directory.pinProgram(pin, loaded);
       return loaded;
@@ -197,7 +201,6 @@ export class ProgramStore implements Disposable {
     const ours = new Set(Object.values(this.#directory.maps).map(({ fd }) => readMapInfo(this.#sys, fd).id));
     if (info.name === name && info.mapIds.every((id) => ours.has(id))) return program;
     program.close();
-    this.#directory.unpinProgram(pin);
     return undefined;
   }
 }
