@@ -1,12 +1,6 @@
 import type { EventStream } from 'netlink-tc';
 import { AmbientRedirectError } from '../error.ts';
-import {
-  readSteered,
-  readTraffic,
-  type SteeredCounts,
-  type TrafficCount,
-  type TrafficEvent,
-} from '../observe/index.ts';
+import type { TrafficEvent } from '../observe/index.ts';
 import { invalid } from '../policy.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settlePreserved } from './advance.ts';
@@ -16,7 +10,8 @@ import { convergeHostIn, convergePod } from './converge.ts';
 import { beginDrain, settleDrains } from './drain.ts';
 import { enrollPods, type Enrolment, type EnrollOptions, type EnrolmentFailure } from './enroll.ts';
 import type { PodRequest } from './roster.ts';
-import { openContext } from './open-context.ts';
+import { readMetrics, type EngineMetrics } from './metrics.ts';
+import { closeContext, openContext } from './open-context.ts';
 import type { EngineOptions } from './options.ts';
 import type { ProxySide, ProxyReference, ProxyState } from './proxy-side.ts';
 import { reconcile, type ReconcileReport } from './reconcile.ts';
@@ -39,12 +34,6 @@ export interface UnenrollOptions {
   readonly signal?: AbortSignal;
   /** Told how many connections are left. */
   readonly onProgress?: (left: number) => void;
-}
-
-/** What was counted. */
-export interface EngineMetrics {
-  readonly pods: readonly { readonly id: string; readonly traffic: readonly TrafficCount[] }[];
-  readonly steered: SteeredCounts;
 }
 
 /**
@@ -263,10 +252,7 @@ export class RedirectEngine implements AsyncDisposable {
 
   /** Counts packets and bytes: by pod, direction, family and verdict since the pod was enrolled, and connections at the proxy. */
   metrics(): Promise<EngineMetrics> {
-    return this.#inTurn(async ({ directory, pods }) => ({
-      pods: [...pods.values()].map(({ id, slot }) => ({ id, traffic: readTraffic(directory.maps.counters, slot) })),
-      steered: readSteered(directory.maps.proxy_counters),
-    }));
+    return this.#inTurn((context) => Promise.resolve(readMetrics(context)));
   }
 
   /**
@@ -312,11 +298,7 @@ export class RedirectEngine implements AsyncDisposable {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const watch of this.#watches) watch.close();
-    const { proxySide, programs, directory, host } = this.#context;
-    await proxySide.close();
-    programs.close();
-    directory.close();
-    host.close();
+    await closeContext(this.#context);
   }
 
   /** The same as {@link close}, for `await using`. */

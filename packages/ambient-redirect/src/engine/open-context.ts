@@ -10,13 +10,32 @@ import { PodMaps } from './pod-maps.ts';
 import { ProgramStore } from './program-store.ts';
 import { ProxySide } from './proxy-side.ts';
 import { reconcile } from './reconcile.ts';
+import { recordOptions } from './recorded-options.ts';
 
 /**
  * Opens all that an engine works with, takes over what the last one left, and brings the kernel in line with it. Where that fails, nothing stays
  * open.
  * @param onChange told when the proxy goes away or comes back
  */
-export async function openContext(options: EngineOptions, onChange: () => void): Promise<EngineContext> {
+export function openContext(options: EngineOptions, onChange: () => void): Promise<EngineContext> {
+  return open(options, { readOnly: false, onChange }, async (context) => {
+    endBulk(context.directory.records);
+    if (context.pods.size > 0 || context.proxySide.state !== undefined) await reconcile(context);
+    // Not before: who cannot be opened with them does not leave them to the next.
+    recordOptions(context.directory.records, options);
+  });
+}
+
+/** Opens what the engine that has the directory works with, beside it, to look at: nothing is changed. */
+export function lookAtContext(options: EngineOptions): Promise<EngineContext> {
+  return open(options, { readOnly: true }, () => Promise.resolve());
+}
+
+async function open(
+  options: EngineOptions,
+  { readOnly, onChange }: { readonly readOnly: boolean; readonly onChange?: () => void },
+  begin: (context: EngineContext) => Promise<void>,
+): Promise<EngineContext> {
   const settings = settingsOf(options);
   const sys = options.sys ?? (await openSys());
   const owned: Disposable[] = [];
@@ -26,11 +45,11 @@ export async function openContext(options: EngineOptions, onChange: () => void):
   };
   try {
     const host = own(new Host(sys, hostReference(options.host)));
-    const directory = own(StateDirectory.open(sys, settings.directory, { create: true }));
-    endBulk(directory.records);
+    const directory = own(StateDirectory.open(sys, settings.directory, readOnly ? { readOnly } : { create: true }));
     const programs = own(new ProgramStore(sys, directory));
     const { attach: mode, priority, order } = settings;
     const hookOptions = { netns: host.netns, mode, priority, ...(order && { order }) };
+    const side = { sys, host, directory, programs, settings, readOnly, ...(onChange && { onChange }) };
     const context: EngineContext = {
       sys,
       settings,
@@ -40,18 +59,26 @@ export async function openContext(options: EngineOptions, onChange: () => void):
       hooks: new Hooks(sys, host.socket, directory, hookOptions),
       podMaps: new PodMaps(directory.maps),
       directFlows: new DirectFlows(directory.maps),
-      proxySide: own(await ProxySide.open({ sys, host, directory, programs, settings, onChange })),
+      proxySide: own(await ProxySide.open(side)),
       pods: recordedPods(directory.records),
       drains: new Map(),
       node: await nodeFacts(host, settings),
       sample: undefined,
     };
-    if (context.pods.size > 0 || context.proxySide.state !== undefined) await reconcile(context);
+    await begin(context);
     return context;
   } catch (error) {
     for (const one of owned.toReversed()) one[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Lets go of all of it; what was made stays. */
+export async function closeContext({ proxySide, programs, directory, host }: EngineContext): Promise<void> {
+  await proxySide.close();
+  programs.close();
+  directory.close();
+  host.close();
 }
 
 function hostReference(of: EngineOptions['host']): NetnsReference | undefined {

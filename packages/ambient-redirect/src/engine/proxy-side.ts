@@ -30,6 +30,8 @@ export interface ProxySideOptions {
   readonly settings: EngineSettings;
   /** Told when the proxy goes away, comes back, or has other listeners than before. */
   readonly onChange?: (state: ProxyState) => void;
+  /** Only look: slots stay as they are, nobody is watched. */
+  readonly readOnly?: boolean;
 }
 
 /** What is wanted of the proxy's side, beyond what is recorded. */
@@ -138,7 +140,7 @@ export class ProxySide implements Disposable {
       if (place === undefined) return this.#isGone(record);
       const { mode } = record.steering;
       const look = await this.#look(place, mode, record, false);
-      if (mode === 'sk_lookup') this.#steering.fill(look);
+      if (mode === 'sk_lookup' && this.#options.readOnly !== true) this.#steering.fill(look);
       return this.#seen(record, look);
     });
   }
@@ -310,7 +312,7 @@ export class ProxySide implements Disposable {
       status: complete ? 'listening' : 'away',
       missing: missing.map(({ why }) => why),
     });
-    if (this.#closed) return state;
+    if (this.#closed || this.#options.readOnly === true) return state;
     this.#watch.follow(state.pid);
     // One that is just beginning opens its listeners one after the other.
     if (this.#isWhole(state)) this.#watch.rest();

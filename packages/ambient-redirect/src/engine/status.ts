@@ -76,7 +76,10 @@ const PROBLEM: Readonly<Record<Exclude<HookStatus['status'], 'ours'>, string>> =
 
 async function podStatus(context: EngineContext, pod: PodRecord): Promise<PodStatus> {
   const facts = appFacts(context, pod);
-  const wanted = { ingress: context.programs.outbound(facts).id, egress: context.programs.inbound(facts).id };
+  const wanted = {
+    ingress: context.programs.find('app_outbound', facts)?.id,
+    egress: context.programs.find('app_inbound', facts)?.id,
+  };
   const hooks = [
     await hookStatus(context, 'ingress', pod.hooks.ingress),
     await hookStatus(context, 'egress', pod.hooks.egress),
