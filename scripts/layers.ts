@@ -59,7 +59,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
   },
   'ambient-redirect': {
     below: ['bpf-asm', 'netlink-tc'],
-    dependencies: {},
+    dependencies: { valibot: ['config'], yaml: ['config'] },
     optional: {},
     node: 'everywhere',
     parts: {
@@ -75,7 +75,13 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       observe: ['error', 'maps'],
       engine: ['error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'chain', 'observe'],
       demo: ['error', 'proxy', 'engine'],
-      cli: ['error', 'ports', 'maps', 'programs', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'demo'],
+      control: ['error', 'engine', 'observe'],
+      config: ['error', 'ports', 'policy', 'engine'],
+      agent: ['error', 'engine', 'observe', 'control', 'config'],
+      // prettier-ignore
+      cli: [
+        'error', 'ports', 'maps', 'programs', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'demo', 'control', 'config', 'agent',
+      ],
     },
   },
 };
