@@ -1,10 +1,12 @@
 import {
   applySettings,
   checkSettings,
+  listSettings,
   planSettings,
   restoreSettings,
   type Deviation,
   type SettingsRecord,
+  type SettingState,
   type SettingsTarget,
 } from '../node/index.ts';
 import type { Host } from '../topology/index.ts';
@@ -75,6 +77,11 @@ export class ProxySettings {
   /** Lists what is not as it should be. */
   async check(place: ProxyPlace): Promise<Deviation[]> {
     return checkSettings(this.#target(place), this.#records.get<StoredSettings>(RECORD)?.settings);
+  }
+
+  /** Lists all that is set, and how it is found. */
+  async list(place: ProxyPlace): Promise<SettingState[]> {
+    return listSettings(this.#target(place), this.#records.get<StoredSettings>(RECORD)?.settings);
   }
 
   /** Puts back what was set for earlier proxies, in namespaces that no hook leads to any more. @returns what others changed, and was left */

@@ -1,6 +1,6 @@
 import type { Sys } from 'netlink-tc';
 import { Hooks } from './hook.ts';
-import type { Deviation } from '../node/index.ts';
+import type { Deviation, SettingState } from '../node/index.ts';
 import type { NodeFacts } from '../programs/index.ts';
 import type { Host } from '../topology/index.ts';
 import type { StateDirectory } from './directory.ts';
@@ -148,6 +148,14 @@ export class ProxySide implements Disposable {
   /** What is not as it should be. Changes nothing. */
   check(): Promise<Deviation[]> {
     return this.#inTurn(() => this.#check());
+  }
+
+  /** All that is set for the proxy, and how it is found; nothing where there is no proxy, or its namespace is gone. */
+  settings(): Promise<SettingState[]> {
+    return this.#inTurn(async () => {
+      using place = await this.#reopen();
+      return place === undefined ? [] : this.#settings.list(place);
+    });
   }
 
   /**

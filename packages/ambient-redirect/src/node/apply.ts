@@ -24,18 +24,41 @@ export async function applySettings(target: SettingsTarget, record: SettingsReco
   await target.proxy.socket.batch(missing.map(addPart));
 }
 
+/** One thing that the redirection needs to be set, and how it is found. */
+export interface SettingState extends Deviation {
+  /** What was there before the first change of ours; undefined where nothing was, or it is not recorded. */
+  readonly before: string | undefined;
+}
+
+/**
+ * Lists all that the redirection needs to be set: sysctls, routes, rules. Changes nothing.
+ * @throws AmbientRedirectError as {@link planSettings}
+ */
+export async function listSettings(target: SettingsTarget, record?: SettingsRecord): Promise<SettingState[]> {
+  const { sysctls } = await planSettings(target, record);
+  const settings = sysctls.flatMap(({ where, name, wanted, before }): SettingState[] => {
+    const found = readSysctl(netnsOf(target, where), name);
+    return found === undefined ? [] : [{ what: describeSysctl({ where, name }), found, wanted, before }];
+  });
+  const { wanted, missing } = await routingState(target);
+  const parts = wanted.map((part) => ({
+    what: describePart(part),
+    found: missing.includes(part) ? undefined : 'present',
+    wanted: 'present',
+    before: undefined,
+  }));
+  return [...settings, ...parts];
+}
+
 /**
  * Lists what is not as the redirection needs it; nothing when all is well.
  * @throws AmbientRedirectError as {@link planSettings}
  */
 export async function checkSettings(target: SettingsTarget, record?: SettingsRecord): Promise<Deviation[]> {
-  const { sysctls } = await planSettings(target, record);
-  const settings = sysctls.flatMap(({ where, name, wanted }): Deviation[] => {
-    const found = readSysctl(netnsOf(target, where), name);
-    return found === undefined || found === wanted ? [] : [{ what: describeSysctl({ where, name }), found, wanted }];
-  });
-  const { missing } = await routingState(target);
-  return [...settings, ...missing.map((part) => ({ what: describePart(part), found: undefined, wanted: 'present' }))];
+  const all = await listSettings(target, record);
+  return all
+    .filter(({ found, wanted }) => found !== wanted)
+    .map(({ what, found, wanted }) => ({ what, found, wanted }));
 }
 
 /**

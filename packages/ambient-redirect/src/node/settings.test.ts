@@ -3,7 +3,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createLab, type Lab, type LabOptions } from '../../../../test/support/lab.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { Host } from '../topology/index.ts';
-import { applySettings, checkSettings, restoreSettings } from './apply.ts';
+import { applySettings, checkSettings, listSettings, restoreSettings } from './apply.ts';
 import { noReversePathFilter, planSettings, type SettingsRecord } from './settings.ts';
 import { sysctlInterfaces } from './sysctl.ts';
 import type { SettingsTarget } from './target.ts';
@@ -80,6 +80,14 @@ describeWith([root], 'settings of a node', () => {
     expect(stored).toEqual(record);
     await applySettings(target, stored);
     expect(await checkSettings(target, stored)).toEqual([]);
+    const all = await listSettings(target, stored);
+    expect(all).toEqual(
+      expect.arrayContaining([
+        { what: 'net/ipv4/conf/all/rp_filter of the host', found: '0', wanted: '0', before: '1' },
+        { what: 'ipv6 rule 20000: iif eth0 lookup 100', found: 'present', wanted: 'present', before: undefined },
+      ]),
+    );
+    expect(all.map(({ what }) => what)).toEqual(expect.arrayContaining(wrong));
     expect(lab.proxy.sysctl('ipv4/ip_forward')).toBe('0');
     expect(lab.proxy.sysctl('ipv6/conf/all/forwarding')).toBe('0');
     const filters = (name: string): string => lab.node.sysctl(`ipv4/conf/${name}/rp_filter`);
