@@ -91,7 +91,7 @@ export const Flow: StructLayout<{
  * operation (these are from Linux 5.12).
  */
 export const DirectFlow: StructLayout<{
-  /** More than its SYN was seen. */
+  /** More was seen of it than its SYN and the answer to that. */
   readonly open: U8;
   /** The pod, or the other side, has sent its FIN. */
   readonly podFin: U8;
@@ -196,7 +196,10 @@ export const STEERED = {
   wrongFamily: 6,
 } as const;
 
-/** Counters of the proxy's side. */
+/** Where in {@link proxyCounters} it is counted that a packet could not be told of: the ring buffer had no room for its record. */
+export const UNTOLD = 7;
+
+/** Counters of the proxy's side, and {@link UNTOLD}. */
 export const proxyCounters: MapHandle<'percpu_array', U32, U64> = percpuArrayMap('proxy_counters', {
   value: u64,
   maxEntries: 8,
@@ -249,7 +252,14 @@ export const TrafficRecord: StructLayout<{
   ifindex: u32,
 });
 
-/** Sampled packets, {@link TrafficRecord} each. */
+/** Bytes of a packet that are told of it: all its headers, but of IPv4 and TCP with the most options both. A power of two. */
+export const SNAPSHOT = 128;
+
+/** A packet that was sampled, and its first bytes from the link layer's header on; zeros after its end. */
+export const SnapshotRecord: StructLayout<{ readonly traffic: typeof TrafficRecord; readonly packet: BytesLayout }> =
+  struct('snapshot_record', { traffic: TrafficRecord, packet: bytes(SNAPSHOT) });
+
+/** Sampled packets: a {@link TrafficRecord} each, or a {@link SnapshotRecord}; their size tells which. */
 export const events: MapHandle<'ringbuf', undefined, undefined> = ringbufMap('events', { size: 0x4_0000 });
 
 /** Bytes of a part of a record. */

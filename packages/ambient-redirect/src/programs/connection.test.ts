@@ -145,7 +145,7 @@ class Model implements Known {
       }
       if ((flags & RST) !== 0) this.direct = undefined;
       else {
-        this.direct.open = 1;
+        if ((flags & SYN) === 0) this.direct.open = 1;
         if ((flags & FIN) !== 0) this.direct[sender === 'pod' ? 'podFin' : 'otherFin'] = 1;
       }
       return 'preserved';
@@ -195,6 +195,15 @@ describe('connections', () => {
     },
     120_000,
   );
+
+  test('that are preserved stay so when their SYN is sent again just after it was answered', () => {
+    const pod = new Pod('ipv6', { outbound: false, inbound: false });
+    expect(pod.send('observe', 'pod', SYN)).toBe('preserved');
+    expect(pod.send('preserve', 'other', SYN | ACK)).toBe('preserved');
+    expect(pod.send('preserve', 'pod', SYN)).toBe('preserved');
+    expect(pod.send('preserve', 'pod', ACK)).toBe('preserved');
+    expect(pod.send('preserve', 'pod', SYN)).toBe('captured');
+  });
 
   test('are captured in drain where no more can be noted', () => {
     const facts = factsOf('drain', { outbound: false, inbound: false });

@@ -1,4 +1,4 @@
-import { all, TCP_FLAG, when, type Condition, type Ended, type View } from 'bpf-asm';
+import { all, not, TCP_FLAG, when, type Condition, type Ended, type View } from 'bpf-asm';
 import { direct, EXEMPT, exempt, type DirectFlow } from '../maps.ts';
 import type { AppFacts } from './facts.ts';
 import { hasPolicy } from './rules.ts';
@@ -107,8 +107,11 @@ function runsOn(
     remove(direct, flow);
     return preserved();
   });
-  // Written only where it changes: other CPUs have the same bytes in their caches.
-  when(known.open.eq(0), () => known.set({ open: 1 }));
+  // Not by the answer to a SYN: where that is lost, both are sent again, at about the same time, and the SYN may pass last. Written only where it
+  // changes: other CPUs have the same bytes in their caches.
+  when(not(flags.hasAny(TCP_FLAG.SYN)), () => {
+    when(known.open.eq(0), () => known.set({ open: 1 }));
+  });
   when(flags.hasAny(TCP_FLAG.FIN), () => {
     if (sender === 'pod') when(known.podFin.eq(0), () => known.set({ podFin: 1 }));
     else when(known.otherFin.eq(0), () => known.set({ otherFin: 1 }));
@@ -118,5 +121,5 @@ function runsOn(
 
 type KnownFlow = View<{ [K in keyof typeof DirectFlow.fields]: (typeof DirectFlow.fields)[K]['layout'] }>;
 
-/** Only its SYN was seen. */
+/** Only its SYN was seen, and the answer to that at most. */
 const NEW = { open: 0, podFin: 0, otherFin: 0 } as const;
