@@ -59,7 +59,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
   },
   'ambient-redirect': {
     below: ['bpf-asm', 'netlink-tc'],
-    dependencies: { valibot: ['config'], yaml: ['config'] },
+    dependencies: { commander: ['cli'], yaml: ['config'], valibot: ['config'], 'prom-client': ['observe'] },
     optional: {},
     node: 'everywhere',
     parts: {
@@ -78,9 +78,12 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       control: ['error', 'engine', 'observe'],
       config: ['error', 'ports', 'policy', 'engine'],
       agent: ['error', 'engine', 'observe', 'control', 'config'],
+      doctor: ['error', 'ports', 'maps', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine'],
+      report: ['error', 'ports', 'maps', 'chain', 'observe', 'engine', 'control'],
       // prettier-ignore
       cli: [
-        'error', 'ports', 'maps', 'programs', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'demo', 'control', 'config', 'agent',
+        'error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'demo', 'control', 'config',
+        'agent', 'doctor', 'report',
       ],
     },
   },

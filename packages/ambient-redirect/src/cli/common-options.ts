@@ -1,0 +1,38 @@
+import type { OptionSpec } from './command-spec.ts';
+
+/** Which engine a command is about: every command that looks at a node or changes it has these. */
+export const NODE_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'directory',
+    value: 'DIR',
+    default: '/sys/fs/bpf/ambient',
+    summary: "where the engine's state is pinned, in a bpffs",
+    completes: 'directory',
+  },
+  {
+    name: 'socket',
+    value: 'PATH',
+    default: '/run/ambient-redirect/agent.sock',
+    summary: 'the control socket of the agent; where one answers for that directory, it is asked',
+    completes: 'file',
+  },
+  {
+    name: 'host',
+    value: 'NETNS',
+    summary:
+      "the network namespace with the host's ends of the pods' interfaces: a path, or the id of a process in it; that of this process if left out",
+    completes: 'file',
+  },
+];
+
+/** How a command prints: every command has these. */
+export const OUTPUT_OPTIONS: readonly OptionSpec[] = [
+  { name: 'json', summary: 'print JSON: one document, or a line for each record' },
+  { name: 'quiet', short: 'q', summary: 'print results and errors only, no progress' },
+];
+
+/** Of every command that changes something. */
+export const DRY_RUN_OPTION: OptionSpec = {
+  name: 'dry-run',
+  summary: 'print what would be made, replaced and removed, and change nothing',
+};

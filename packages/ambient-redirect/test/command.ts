@@ -1,0 +1,62 @@
+import { Readable } from 'node:stream';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { run } from '../src/cli/run.ts';
+
+/** What a command did. */
+export interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Options of {@link call}. */
+export interface CallOptions {
+  /** What it can read. */
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+  /** Told what is printed to standard error, as it is. */
+  readonly onError?: (text: string) => void;
+  /** Told what is printed to standard output, as it is. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** Runs `ambient-redirect` in this process. */
+export async function call(args: readonly string[], options: CallOptions = {}): Promise<Outcome> {
+  let [out, err] = ['', ''];
+  const { input, signal = new AbortController().signal, onError, onOutput } = options;
+  const code = await run(args, {
+    stdin: Readable.from(input === undefined ? [] : [input]),
+    stdout: {
+      write: (text) => {
+        out += text;
+        onOutput?.(text);
+      },
+    },
+    stderr: {
+      write: (text) => {
+        err += text;
+        onError?.(text);
+      },
+    },
+    env: {},
+    signal,
+  });
+  return { code, out, err };
+}
+
+/** How to start `ambient-redirect` from its sources. */
+export const COMMAND: readonly [string, ...string[]] = [
+  process.execPath,
+  '--conditions=@ambient/source',
+  '--import',
+  'tsx',
+  fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)),
+];
+
+/** Runs `ambient-redirect` as a process of its own. */
+export function spawnCommand(args: readonly string[]): Outcome {
+  const [file, ...before] = COMMAND;
+  const { status, stdout, stderr } = spawnSync(file, [...before, ...args], { encoding: 'utf8' });
+  return { code: status ?? -1, out: stdout, err: stderr };
+}
