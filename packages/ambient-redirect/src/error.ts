@@ -45,6 +45,10 @@ export const AMBIENT_REDIRECT_ERROR_CODES = [
   'ERR_ENROLMENT',
   /** What was used is closed. */
   'ERR_CLOSED',
+  /** A configuration that cannot be understood; nothing was changed. */
+  'ERR_CONFIG',
+  /** What listens at the agent's socket is no agent, or does not answer. */
+  'ERR_AGENT',
 ] as const;
 
 /** One of {@link AMBIENT_REDIRECT_ERROR_CODES}. */

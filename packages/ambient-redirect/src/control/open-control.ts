@@ -1,5 +1,6 @@
-import { EngineView, recordedOptions, RedirectEngine, type EngineOptions } from '../engine/index.ts';
+import { DEFAULT_DIRECTORY, EngineView, recordedOptions, RedirectEngine, type EngineOptions } from '../engine/index.ts';
 import type { Control, ReadControl } from './control.ts';
+import { RemoteEngine } from './remote-engine.ts';
 
 /** Where the agent listens, unless it is told otherwise. */
 export const DEFAULT_SOCKET = '/run/ambient-redirect/agent.sock';
@@ -24,9 +25,11 @@ export interface ControlOptions extends EngineOptions {
  */
 export function openControl(options: ControlOptions & { readonly need: 'change' }): Promise<Control>;
 export function openControl(options: ControlOptions & { readonly need: 'read' }): Promise<ReadControl>;
-export async function openControl({ socket, need, ...options }: ControlOptions): Promise<Control | ReadControl> {
-  void socket;
+export async function openControl(given: ControlOptions): Promise<Control | ReadControl> {
+  const { socket = DEFAULT_SOCKET, need, ...options } = given;
   const { sys, directory, host } = options;
+  const agent = await RemoteEngine.find(socket);
+  if (agent?.agent.directory === (directory ?? DEFAULT_DIRECTORY)) return agent;
   const where = { ...(sys && { sys }), ...(directory !== undefined && { directory }), ...(host && { host }) };
   if (need === 'read') return EngineView.open(where);
   return RedirectEngine.open({ ...(await recordedOptions(where)), ...options });
