@@ -121,7 +121,10 @@ export const GUARDS: readonly Row[] = [
       if (mesh === undefined) throw new Error('there is no mesh');
       await mesh.proxy.stop('SIGKILL');
       for (const name of ['ipv4', 'ipv6']) lab.proxy.sysctl(`${name}/conf/all/forwarding`, '1');
+      await using atOutsider = await countSyns(lab.outsider, family, lab.client.address(family));
+      await using atServer = await countSyns(lab.server, family, lab.outsider.address(family));
       await expectClosed(lab, family);
+      expect(await Promise.all([atOutsider.packets(), atServer.packets()])).toEqual([0, 0]);
       await expectOthersServed(lab, family);
 
       // Who asks in the gap gets through by the next SYN.

@@ -14,6 +14,7 @@ import { createFurnishedLab, FAMILIES, registerRows, sceneOf, type Row, type Sce
 import { Survivors } from './survivors.ts';
 import { until } from '../support/traffic.ts';
 import { STREAMS } from './streams.rows.ts';
+import { TRANSITIONS } from './transition.rows.ts';
 import { UNTOUCHED } from './untouched.rows.ts';
 
 /** A lab and a mesh take a second; more on a machine that is busy, and on other kernels under QEMU. */
@@ -23,7 +24,7 @@ export const SETUP_MS = 60_000;
 export const NEEDS: readonly Need[] = [root, ...['haproxy', 'nft', 'ethtool', 'ping'].map(tool)];
 
 /** Every row. */
-const ROWS: readonly Row[] = [...REACH, ...STREAMS, ...UNTOUCHED, ...PATHS, ...GUARDS];
+const ROWS: readonly Row[] = [...REACH, ...STREAMS, ...UNTOUCHED, ...PATHS, ...GUARDS, ...TRANSITIONS];
 
 /** The rows without a mesh: how things are when nobody redirects anything. */
 export function describeControl(options: LabOptions): void {
