@@ -9,6 +9,7 @@ import type { PodMaps } from './pod-maps.ts';
 import { POD_RECORDS, podRecordName, type PodRecord } from './pod-record.ts';
 import type { ProgramStore } from './program-store.ts';
 import type { ProxySide } from './proxy-side.ts';
+import type { ReconcileReport } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
 
 /** Name of the record that says what the pods' entries were placed by. */
@@ -40,7 +41,15 @@ export interface EngineContext {
   node: NodeFacts;
   /** One of so many verdicts is told; undefined where nobody listens. */
   sample: number | undefined;
+  /** What was found and mended when it was opened; undefined where there was nothing to look at. */
+  opening: ReconcileReport | undefined;
 }
+
+/** What of it programs are made of. */
+export type FactsContext = Pick<EngineContext, 'settings' | 'node' | 'sample'> & {
+  readonly pods: ReadonlyMap<string, PodRecord>;
+  readonly proxySide: Pick<ProxySide, 'state'>;
+};
 
 /** The pods that the last engine left. */
 export function recordedPods(records: RecordStore): Map<string, PodRecord> {
@@ -68,12 +77,12 @@ export async function nodeFacts(host: Host, { podCidrs, bypass }: EngineSettings
 }
 
 /** Whether DNS of some pod is captured, so that the proxy is to be given it. */
-export function wantsDns({ settings, pods }: EngineContext): boolean {
+export function wantsDns({ settings, pods }: Pick<FactsContext, 'settings' | 'pods'>): boolean {
   return settings.dns || [...pods.values()].some(({ policy }) => policy.dns);
 }
 
 /** Where captured packets go. */
-function proxyFacts({ proxySide, settings }: EngineContext): ProxyFacts {
+function proxyFacts({ proxySide, settings }: FactsContext): ProxyFacts {
   const { state } = proxySide;
   const isAway = state === undefined || (state.status === 'away' && settings.withoutProxy === 'pass');
   if (isAway) return { away: settings.withoutProxy };
@@ -82,13 +91,13 @@ function proxyFacts({ proxySide, settings }: EngineContext): ProxyFacts {
 }
 
 /** What a pod's programs are made of. */
-export function appFacts(context: EngineContext, { policy, mode }: Pick<PodRecord, 'policy' | 'mode'>): AppFacts {
+export function appFacts(context: FactsContext, { policy, mode }: Pick<PodRecord, 'policy' | 'mode'>): AppFacts {
   const { node, sample } = context;
   return { node, policy, mode, proxy: proxyFacts(context), ...(sample === undefined ? {} : { sample }) };
 }
 
 /** What the program at the proxy's host-side interface is made of. */
-export function hostInFacts({ node, pods, proxySide }: EngineContext): HostInFacts {
+export function hostInFacts({ node, pods, proxySide }: FactsContext): HostInFacts {
   const addresses = proxySide.state?.addresses ?? { ipv4: [], ipv6: [] };
   return { node, proxy: { addresses }, preserving: [...pods.values()].some(({ mode }) => mode !== 'full') };
 }

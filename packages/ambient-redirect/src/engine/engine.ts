@@ -78,6 +78,11 @@ export class RedirectEngine implements AsyncDisposable {
     return opened.engine;
   }
 
+  /** What was found and mended when it was opened; undefined where there was nothing to look at. */
+  get opening(): ReconcileReport | undefined {
+    return this.#context.opening;
+  }
+
   /** Does one thing after the other. */
   #inTurn<T>(work: (context: EngineContext) => Promise<T>): Promise<T> {
     const turn = this.#queue.then(() => {

@@ -20,7 +20,7 @@ import { recordOptions } from './recorded-options.ts';
 export function openContext(options: EngineOptions, onChange: () => void): Promise<EngineContext> {
   return open(options, { readOnly: false, onChange }, async (context) => {
     endBulk(context.directory.records);
-    if (context.pods.size > 0 || context.proxySide.state !== undefined) await reconcile(context);
+    if (context.pods.size > 0 || context.proxySide.state !== undefined) context.opening = await reconcile(context);
     // Not before: who cannot be opened with them does not leave them to the next.
     recordOptions(context.directory.records, options);
   });
@@ -64,6 +64,7 @@ async function open(
       drains: new Map(),
       node: await nodeFacts(host, settings),
       sample: undefined,
+      opening: undefined,
     };
     await begin(context);
     return context;
