@@ -141,7 +141,7 @@ describeWith([root], 'the engine', () => {
     expect(status.ok).toBe(false);
     expect(status.pods.map((each) => [each.id, each.status])).toEqual([
       ['client', 'degraded'],
-      ['server', 'degraded'],
+      ['server', 'missing'],
       ['outsider', 'enrolled'],
     ]);
     expect(status.pods[0]?.problems).toEqual(['app_outbound was detached by someone else']);

@@ -154,7 +154,7 @@ export class ProxySide implements Disposable {
   settings(): Promise<SettingState[]> {
     return this.#inTurn(async () => {
       using place = await this.#reopen();
-      return place === undefined ? [] : this.#settings.list(place);
+      return place === undefined ? [] : await this.#settings.list(place);
     });
   }
 

@@ -1,120 +1,187 @@
-import { readProgramInfo, openById, type Direction } from 'netlink-tc';
-import type { Deviation } from '../node/index.ts';
-import type { CaptureMode } from '../programs/index.ts';
-import { appFacts, HOST_IN_RECORD, type EngineContext, type HostInRecord } from './context.ts';
-import { FOUND } from './converge.ts';
-import type { HookRecord, HookState } from './hook.ts';
-import { addressesOf, OWNER, type PodPhase, type PodRecord } from './pod-record.ts';
-import type { ProxyState } from './proxy-side.ts';
-import { describeShadow, shadowsOf } from './shadow.ts';
+import { listLinks } from 'netlink-tc';
+import type { Deviation, SettingState } from '../node/index.ts';
+import { attachStatus, type AttachStatus } from './attach-status.ts';
+import { HOST_IN_RECORD, hostInFacts, nodeFacts, type EngineContext, type HostInRecord } from './context.ts';
+import { Hooks } from './hook.ts';
+import { hookStatus, type HookStatus } from './hook-status.ts';
+import { mapStatus, type MapStatus } from './map-status.ts';
+import type { EngineSettings } from './options.ts';
+import { HOOK_PROBLEM, OTHER_PROGRAM, podStatus, type PodStatus } from './pod-status.ts';
+import { programStatus, type ProgramStatus } from './program-status.ts';
+import { PROGRAMS_BUILD } from './programs-build.gen.ts';
+import { ProxyPlace } from './proxy-place.ts';
+import { PROXY_RECORD, type ProxyRecord, type ProxyState } from './proxy-state.ts';
 
-/** One of our programs on an interface. */
-export interface HookStatus {
-  readonly direction: Direction;
-  /** How it is attached; undefined where it is not. */
-  readonly attached: 'tcx' | 'clsact' | undefined;
-  readonly status: HookState['status'] | 'missing';
-  /** The program that runs there, as `bpftool prog` tells of it. */
-  readonly program: { readonly id: number; readonly name: string; readonly tag: string } | undefined;
-}
-
-/** A pod as it is wanted, and as it is found in the kernel. */
-export interface PodStatus {
-  readonly id: string;
-  readonly slot: number;
-  /** `degraded`: something is not as it should be; {@link PodStatus.problems} says what. */
-  readonly status: PodPhase | 'degraded';
-  readonly problems: readonly string[];
-  /** Who can keep packets from its programs, in words: what others may have reasons for. */
-  readonly warnings: readonly string[];
-  readonly mode: CaptureMode;
-  readonly addresses: readonly string[];
-  readonly hostInterface: { readonly index: number; readonly name: string };
-  readonly hooks: readonly HookStatus[];
+/** Something that is wanted and not so, or that may become a problem. */
+export interface StatusProblem {
+  /** A pod's id, `proxy` or `node`. */
+  readonly subject: string;
+  /** In words. */
+  readonly what: string;
 }
 
 /** Everything that the engine is responsible for, as it is found now. */
 export interface EngineStatus {
   readonly directory: string;
-  /** Whether all is as it is wanted. */
+  /** Hash of the code that makes programs: pinned ones of another build are not adopted. */
+  readonly build: string;
+  /** Whether all is as it is wanted: there are no {@link EngineStatus.problems}. */
   readonly ok: boolean;
+  /** All that is wanted and not so. */
+  readonly problems: readonly StatusProblem[];
+  /** What is as it is wanted, and may not stay so or not suffice. */
+  readonly warnings: readonly StatusProblem[];
+  /** Its steering says which way is in use, and why. */
   readonly proxy: (ProxyState & { readonly hostIn: HookStatus }) | undefined;
+  /** What was asked for as the way of steering. */
+  readonly steer: EngineSettings['steer'];
+  readonly attach: AttachStatus;
   /** What happens to what would be captured while there is no proxy. */
   readonly withoutProxy: 'drop' | 'pass';
   readonly pods: readonly PodStatus[];
-  /** Settings of the node that are not as the redirection needs them. */
+  /** Everything at the proxy's side that is not as the redirection needs it. */
   readonly deviations: readonly Deviation[];
-  /** The host's own addresses, as programs know them. */
+  /** All settings of the node and of the proxy's namespace that are ours, with what is found and what was there before. */
+  readonly settings: readonly SettingState[];
+  readonly programs: readonly ProgramStatus[];
+  readonly maps: readonly MapStatus[];
+  /** The host's own addresses. */
   readonly hostAddresses: readonly string[];
 }
 
+/** Share of a map's room from which on it is told. */
+const NEARLY_FULL = 0.8;
+
 /** Looks at everything and changes nothing. */
 export async function readStatus(context: EngineContext): Promise<EngineStatus> {
-  const { directory, settings, proxySide, node } = context;
-  const pods = await Promise.all([...context.pods.values()].map((pod) => podStatus(context, pod)));
+  const { directory, settings, proxySide, host } = context;
+  const links = new Map((await host.socket.request(listLinks())).map(({ index, name }) => [index, name]));
+  const pods = await Promise.all([...context.pods.values()].map((pod) => podStatus(context, pod, links)));
   const { state } = proxySide;
-  const hostIn = directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook;
-  const proxy = state && { ...state, hostIn: await hookStatus(context, 'ingress', hostIn) };
-  const deviations = await proxySide.check();
-  const fine = pods.every(({ status }) => status !== 'degraded');
-  const proxyFine = proxy === undefined || (proxy.status === 'listening' && proxy.hostIn.status === 'ours');
+  const hostIn = await hookStatus(context, 'ingress', directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook);
+  const proxy = state && { ...state, hostIn };
+  const deviations = await lookAt(() => proxySide.check());
+  const settingsOfProxy = await lookAt(() => proxySide.settings());
+  const hostAddresses = addressList(await nodeFacts(host, settings));
+  const maps = mapStatus(context);
+  const problems = [
+    ...proxyProblems(context, proxy),
+    ...deviations.found.map(({ what, found, wanted }) => ({
+      subject: 'proxy',
+      what: `${what} is ${found ?? 'missing'}, not ${wanted}`,
+    })),
+    ...(deviations.problems.length > 0 ? deviations : settingsOfProxy).problems,
+    ...hostProblems(context, hostAddresses),
+    ...pods.flatMap((pod) => pod.problems.map((what) => ({ subject: pod.id, what }))),
+  ];
+  const warnings = [
+    ...(proxy?.status === 'listening' ? proxy.missing.map((what) => ({ subject: 'proxy', what })) : []),
+    ...maps.flatMap(mapWarnings),
+    ...pods.flatMap((pod) => pod.warnings.map((what) => ({ subject: pod.id, what }))),
+  ];
   return {
     directory: directory.path,
-    ok: fine && proxyFine && deviations.length === 0 && (pods.length === 0 || proxy !== undefined),
+    build: PROGRAMS_BUILD,
+    ok: problems.length === 0,
+    problems,
+    warnings,
     proxy,
+    steer: settings.steer,
+    attach: attachStatus(context),
     withoutProxy: settings.withoutProxy,
     pods,
-    deviations,
-    hostAddresses: [...node.host.ipv4, ...node.host.ipv6],
+    deviations: deviations.found,
+    settings: settingsOfProxy.found,
+    programs: programStatus(context, await usesOf(context, pods, proxy)),
+    maps,
+    hostAddresses,
   };
 }
 
-const PROBLEM: Readonly<Record<Exclude<HookStatus['status'], 'ours'>, string>> = {
-  ...FOUND,
-  missing: 'is not attached',
-};
+/** What cannot be looked at is told with the rest: it must not hide that. */
+async function lookAt<T>(
+  look: () => Promise<readonly T[]>,
+): Promise<{ readonly found: readonly T[]; readonly problems: readonly StatusProblem[] }> {
+  try {
+    return { found: await look(), problems: [] };
+  } catch (error) {
+    return {
+      found: [],
+      problems: [{ subject: 'proxy', what: error instanceof Error ? error.message : String(error) }],
+    };
+  }
+}
 
-async function podStatus(context: EngineContext, pod: PodRecord): Promise<PodStatus> {
-  const facts = appFacts(context, pod);
-  const wanted = {
-    ingress: context.programs.find('app_outbound', facts)?.id,
-    egress: context.programs.find('app_inbound', facts)?.id,
-  };
-  const hooks = [
-    await hookStatus(context, 'ingress', pod.hooks.ingress),
-    await hookStatus(context, 'egress', pod.hooks.egress),
+function proxyProblems(context: EngineContext, proxy: EngineStatus['proxy']): StatusProblem[] {
+  const { withoutProxy } = context.settings;
+  const fate = `what is captured ${withoutProxy === 'drop' ? 'is dropped' : 'passes'}`;
+  const of = (what: string): StatusProblem => ({ subject: 'proxy', what });
+  if (proxy === undefined) return context.pods.size === 0 ? [] : [of(`there is none: ${fate}`)];
+  const { hostIn, status, missing } = proxy;
+  const wanted = context.programs.find('ztunnel_host_in', hostInFacts(context))?.id;
+  const hook = hostIn.status === 'ours' ? hostIn.program?.id !== wanted && OTHER_PROGRAM : HOOK_PROBLEM[hostIn.status];
+  return [
+    ...(status === 'away' ? [of(`is away (${missing.join('; ')}): ${fate}`)] : []),
+    ...(hook === false ? [] : [of(`ztunnel_host_in ${hook}`)]),
   ];
-  const problems = hooks.flatMap(({ direction, status, program }) => {
-    const name = OWNER[direction];
-    if (status !== 'ours') return [`${name} ${PROBLEM[status]}`];
-    return program?.id === wanted[direction] ? [] : [`${name} is not of this version or of these settings`];
-  });
-  return {
-    id: pod.id,
-    slot: pod.slot,
-    status: problems.length > 0 ? 'degraded' : pod.phase,
-    problems,
-    warnings: (await shadowsOf(context, pod)).map(describeShadow),
-    mode: pod.mode,
-    addresses: addressesOf(pod),
-    hostInterface: pod.hostInterface,
-    hooks,
-  };
 }
 
-async function hookStatus(
-  { hooks, sys }: EngineContext,
-  direction: Direction,
-  record: HookRecord | undefined,
-): Promise<HookStatus> {
-  if (record === undefined) return { direction, attached: undefined, status: 'missing', program: undefined };
-  const { status, programId } = await hooks.state(record);
-  using object = programId === undefined ? undefined : openById(sys, 'program', programId);
-  const info = object && readProgramInfo(sys, object.fd);
-  return {
-    direction,
-    attached: record.where.mode,
-    status,
-    program: info && { id: info.id, name: info.name, tag: info.tag },
+/** Programs know the host's addresses as they were when it was last reconciled. */
+function hostProblems({ node }: EngineContext, now: readonly string[]): StatusProblem[] {
+  const known = addressList(node);
+  if ([...known].sort().join() === [...now].sort().join()) return [];
+  return [
+    { subject: 'node', what: `has ${now.join(', ')}, programs know ${known.join(', ')}: reconcile exchanges them` },
+  ];
+}
+
+function mapWarnings({ name, holds, entries, limit, evicts }: MapStatus): StatusProblem[] {
+  if (evicts || name === 'listeners' || entries < limit * NEARLY_FULL) return [];
+  return [{ subject: 'node', what: `the map ${name} has ${entries} ${holds}, and room for ${limit}` }];
+}
+
+/** Where each program runs, by its id. */
+async function usesOf(
+  context: EngineContext,
+  pods: readonly PodStatus[],
+  proxy: EngineStatus['proxy'],
+): Promise<ReadonlyMap<number, readonly string[]>> {
+  const uses = new Map<number, string[]>();
+  const add = (id: number | undefined, where: string): void => {
+    if (id !== undefined) uses.set(id, [...(uses.get(id) ?? []), where]);
   };
+  for (const { hooks, hostInterface } of pods)
+    for (const { program, direction } of hooks) add(program?.id, `${hostInterface.name} ${direction}`);
+  if (proxy !== undefined) {
+    add(proxy.hostIn.program?.id, `${proxy.hostInterface.name} ingress`);
+    const { mode } = proxy.steering;
+    if (mode === 'sk_lookup') for (const id of steerPrograms(context)) add(id, "sk_lookup of the proxy's namespace");
+    else add(await tproxyProgram(context), `${proxy.ownInterface.name} ingress in the proxy's namespace`);
+  }
+  return uses;
+}
+
+/** Programs of links to a namespace: those that steer by `sk_lookup`. */
+function steerPrograms({ directory }: EngineContext): number[] {
+  return directory.linkNames().flatMap((name) => {
+    using link = directory.openLink(name);
+    const info = link?.info();
+    return info?.netnsInode === undefined || info.netnsInode === 0 ? [] : [info.programId];
+  });
+}
+
+async function tproxyProgram(context: EngineContext): Promise<number | undefined> {
+  const { sys, host, directory, settings } = context;
+  const record = directory.records.get<ProxyRecord>(PROXY_RECORD);
+  if (record?.steering.hook === undefined) return undefined;
+  const { identity, reference, ownInterface, steering } = record;
+  using place = await ProxyPlace.reopen(host, identity, { reference, ownInterface: ownInterface.name });
+  if (place === undefined) return undefined;
+  const { attach: mode, priority } = settings;
+  const hooks = new Hooks(sys, place.socket, directory, { netns: place.netns, mode, priority });
+  return (await hookStatus({ sys, hooks }, 'ingress', steering.hook)).program?.id;
+}
+
+function addressList({ host }: Pick<EngineContext['node'], 'host'>): string[] {
+  return [...host.ipv4, ...host.ipv6];
 }
