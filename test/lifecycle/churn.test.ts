@@ -5,9 +5,8 @@ import { startLoad, type LoadReport } from './load.ts';
 import { COMBINATIONS, NEEDS, Scene, SETUP_MS, synsSentAgain, times, type PodName } from './scene.ts';
 
 const CYCLES = times(2);
-// Not by clsact yet: there a few connections of ten thousand broke, or were slow, in the one run that was made. The likeliest cause is that the kernel
-// deactivates an interface for a moment while a qdisc is added or removed (`qdisc_graft`).
-const WAYS = COMBINATIONS.filter(({ attach }) => attach === 'clsact');
+/** Connections that are open at a time: of eight workers, and one of each family that carries much. */
+const AT_ONCE = 10;
 /** How long pods stay as they are, in milliseconds. */
 const DWELL_MS = 150;
 
@@ -19,59 +18,80 @@ function whole(what: string, report: LoadReport, cycles: number): void {
 }
 
 describeWith(NEEDS, 'pods that are enrolled and unenrolled while they have connections', () => {
-  describe.each(WAYS.map((each) => [`${each.attach}, ${each.steer}`, each] as const))('%s', (_, combination) => {
-    let scene: Scene;
-    beforeAll(async () => {
-      scene = await Scene.open(combination);
-    }, SETUP_MS);
-    afterAll(() => scene.close());
+  describe.each(COMBINATIONS.map((each) => [`${each.attach}, ${each.steer}`, each] as const))(
+    '%s',
+    (_, combination) => {
+      let scene: Scene;
+      beforeAll(async () => {
+        scene = await Scene.open(combination);
+      }, SETUP_MS);
+      afterAll(() => scene.close());
 
-    test.each<{ pods: readonly PodName[]; lasting: boolean }>([
-      { pods: ['client'], lasting: false },
-      { pods: ['server'], lasting: true },
-      { pods: ['client', 'server'], lasting: false },
-    ])(
-      `$pods, ${CYCLES} times; one that lasts: $lasting`,
-      async ({ pods, lasting }) => {
-        const { lab } = scene;
-        const before = synsSentAgain(lab.client, lab.server, lab.proxy);
-        const load = await startLoad(lab.client, lab.server, { lasting });
-        for (let cycle = 0; cycle < CYCLES; cycle += 1) {
-          // Together, or one after the other.
-          for (const some of cycle % 2 === 0 ? [pods] : pods.map((pod) => [pod])) {
-            await scene.enroll(some);
-            await sleep(DWELL_MS);
-          }
-          if (!lasting && cycle % 2 === 0) await scene.settle();
-          const reverse = pods.toReversed();
-          for (const some of cycle % 2 === 0 ? [pods] : reverse.map((pod) => [pod])) {
-            expect(await scene.engine.unenroll(some, { drain: { timeoutMs: 15_000 } })).toEqual(some.map(() => true));
-            await sleep(DWELL_MS);
-          }
-        }
-        const report = await load.finish();
-        whole(`${combination.attach} ${combination.steer} ${pods.join()}`, report, CYCLES);
-        expect(synsSentAgain(lab.client, lab.server, lab.proxy) - before, 'SYNs that were sent again').toBe(0);
-        expect(await scene.invalid.packets(), 'packets that connection tracking did not know').toBe(0);
-      },
-      30_000 + CYCLES * 10_000,
-    );
+      // The first time, a clsact qdisc is made. While that goes on the kernel drops what the node's stack sends to the pod: who waits for a SYN-ACK then gets it a
+      // second later. From then on it stays, and there is nothing of the kind.
+      test(
+        'the first time',
+        async () => {
+          const load = await startLoad(scene.lab.client, scene.lab.server);
+          await sleep(DWELL_MS);
+          await scene.enroll(['client', 'server']);
+          await sleep(DWELL_MS);
+          await scene.settle();
+          await scene.engine.unenroll(['client', 'server'], { drain: { timeoutMs: 15_000 } });
+          const report = await load.finish();
+          expect(report).toMatchObject({ broken: 0, failures: [] });
+          expect(report.slow).toBeLessThanOrEqual(combination.attach === 'tcx' ? 0 : 2 * AT_ONCE);
+        },
+        SETUP_MS,
+      );
 
-    test(
-      'control: connections end where they are not preserved, and where they are not waited for',
-      async () => {
-        const load = await startLoad(scene.lab.client, scene.lab.server);
-        await sleep(DWELL_MS);
-        await scene.enroll(['client', 'server'], 'reset');
-        const entered = await load.finish();
-        expect(entered.broken).toBeGreaterThan(0);
-        const next = await startLoad(scene.lab.client, scene.lab.server);
-        await sleep(DWELL_MS);
-        await scene.engine.unenroll(['client', 'server']);
-        const left = await next.finish();
-        expect(left.broken).toBeGreaterThan(0);
-      },
-      SETUP_MS,
-    );
-  });
+      test.each<{ pods: readonly PodName[]; lasting: boolean }>([
+        { pods: ['client'], lasting: false },
+        { pods: ['server'], lasting: true },
+        { pods: ['client', 'server'], lasting: false },
+      ])(
+        `$pods, ${CYCLES} times; one that lasts: $lasting`,
+        async ({ pods, lasting }) => {
+          const { lab } = scene;
+          const before = synsSentAgain(lab.client, lab.server, lab.proxy);
+          const load = await startLoad(lab.client, lab.server, { lasting });
+          for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+            // Together, or one after the other.
+            for (const some of cycle % 2 === 0 ? [pods] : pods.map((pod) => [pod])) {
+              await scene.enroll(some);
+              await sleep(DWELL_MS);
+            }
+            if (!lasting && cycle % 2 === 0) await scene.settle();
+            const reverse = pods.toReversed();
+            for (const some of cycle % 2 === 0 ? [pods] : reverse.map((pod) => [pod])) {
+              expect(await scene.engine.unenroll(some, { drain: { timeoutMs: 15_000 } })).toEqual(some.map(() => true));
+              await sleep(DWELL_MS);
+            }
+          }
+          const report = await load.finish();
+          whole(`${combination.attach} ${combination.steer} ${pods.join()}`, report, CYCLES);
+          expect(synsSentAgain(lab.client, lab.server, lab.proxy) - before, 'SYNs that were sent again').toBe(0);
+          expect(await scene.invalid.packets(), 'packets that connection tracking did not know').toBe(0);
+        },
+        30_000 + CYCLES * 10_000,
+      );
+
+      test(
+        'control: connections end where they are not preserved, and where they are not waited for',
+        async () => {
+          const load = await startLoad(scene.lab.client, scene.lab.server);
+          await sleep(DWELL_MS);
+          await scene.enroll(['client', 'server'], 'reset');
+          const entered = await load.finish();
+          expect(entered.broken).toBeGreaterThan(0);
+          const next = await startLoad(scene.lab.client, scene.lab.server);
+          await sleep(DWELL_MS);
+          await scene.engine.unenroll(['client', 'server']);
+          const left = await next.finish();
+          expect(left.broken).toBeGreaterThan(0);
+        },
+        SETUP_MS,
+      );
+    },
+  );
 });

@@ -1,5 +1,5 @@
 /**
- * Does what an engine does with its state, again and again, until it is killed: writes records, attaches, replaces, detaches. Arguments: path of the state, path
+ * Does what an engine does with its state, again and again, until it is killed: writes records, attaches, replaces, detaches, removes its qdisc. Arguments: path of the state, path
  * of the network namespace, mode.
  */
 import { exit, link, mov64, type Program } from 'bpf-asm';
@@ -37,5 +37,6 @@ for (let round = 0; ; round += 1) {
   for (const record of records) await hooks.replace(record, two);
   directory.records.put('hooks', records);
   for (const record of records) await hooks.detach(record);
+  if (round % 2 === 0) await hooks.removeQdiscs();
   directory.records.delete('hooks');
 }

@@ -10,10 +10,12 @@ import {
   getQdisc,
   isNetlinkTcError,
   listFilters,
+  listLinks,
   replaceFilter,
   type BpfFilterOptions,
   type Filter,
   type FilterSpec,
+  type Link,
   type Netns,
   type NetlinkSocket,
 } from 'netlink-tc';
@@ -31,9 +33,18 @@ export interface ClsactPlace {
 
 type Hook = Pick<HookRecord, 'device' | 'direction' | 'owner'>;
 
+/** What is recorded of a qdisc: the link by more than its index, which is given out again, and whether it was seen to be made. */
+interface QdiscRecord {
+  readonly link: string;
+  readonly made: boolean;
+}
+
 /**
- * Programs by filters of clsact. A `clsact` qdisc that is there is used, and so is an `ingress` one for the ingress. One that we make is
- * noted in the records before, and removed with the last filter on it.
+ * Programs by filters of clsact. A `clsact` qdisc that is there is used, and so is an `ingress` one for the ingress.
+ *
+ * While such a qdisc comes or goes, the kernel deactivates its link (`qdisc_graft` in net/sched/sch_api.c): what is sent to the link by the node's
+ * stack is dropped until a grace period of RCU has passed, which takes from 0.2 ms on. So one that we make is noted in the records, and stays when
+ * its filters go, until {@link removeQdiscs}.
  */
 export class ClsactHooks {
   readonly #socket: NetlinkSocket;
@@ -55,6 +66,7 @@ export class ClsactHooks {
   async attach(hook: Hook, program: HookProgram): Promise<ClsactPlace> {
     const old = await this.find(hook);
     if (old !== undefined) {
+      await this.#checkRecord(hook.device);
       await this.replace(hook, old, program);
       return old;
     }
@@ -63,24 +75,35 @@ export class ClsactHooks {
     await this.#checkFree(hook, kind);
     const filter = addFilter(this.#spec(hook, program));
     if (kind === undefined) return placeOf(await this.#makeBoth(device, filter));
-    // Noted, but without a filter of ours: it was never made by us, or that link is gone, and this is another's.
-    const sides = await this.#bothSides(device);
-    if (!sides.some((each) => this.#isOfOurs(each))) this.#records.delete(this.#qdiscRecord(device));
+    await this.#checkRecord(device);
     return placeOf(await this.#socket.request(filter));
   }
 
   /** Makes qdisc and filter in one system call: who dies has made both or none. */
   async #makeBoth(device: number, filter: ReturnType<typeof addFilter>): Promise<Filter> {
-    this.#records.put(this.#qdiscRecord(device), { made: true });
+    const link = linkName(await this.#socket.request(getLink(device)));
+    const record = this.#qdiscRecord(device);
+    this.#records.put(record, { link, made: false } satisfies QdiscRecord);
     const [qdisc, made] = await Promise.allSettled(this.#socket.send([addQdisc({ device, kind: 'clsact' }), filter]));
-    if (qdisc?.status !== 'fulfilled') {
-      this.#records.delete(this.#qdiscRecord(device));
+    if (qdisc?.status === 'fulfilled') this.#records.put(record, { link, made: true } satisfies QdiscRecord);
+    else {
+      this.#records.delete(record);
       // Another made one between the look and this: it serves as well.
       if (!isNetlinkTcError(qdisc?.reason, 'ERR_EXISTS')) throw qdisc?.reason;
     }
     if (made?.status === 'fulfilled') return made.value as Filter;
-    if ((await this.#bothSides(device)).length === 0) await this.#removeQdisc(device);
     throw made?.reason;
+  }
+
+  /** Forgets a record of a qdisc that another made: who made the record died before it came to that, or its link is gone. */
+  async #checkRecord(device: number): Promise<void> {
+    const name = this.#qdiscRecord(device);
+    const record = this.#records.get<QdiscRecord>(name);
+    if (record === undefined) return;
+    const isThere = linkName(await this.#socket.request(getLink(device))) === record.link;
+    const isMade = record.made || (await this.#bothSides(device)).some((each) => this.#isOfOurs(each));
+    if (!isThere || !isMade) this.#records.delete(name);
+    else if (!record.made) this.#records.put(name, { ...record, made: true } satisfies QdiscRecord);
   }
 
   /** Refuses before anything is changed what the kernel would refuse in other words. */
@@ -131,28 +154,41 @@ export class ClsactHooks {
 
   async detach(hook: Hook, where: ClsactPlace): Promise<void> {
     const { device, direction } = hook;
-    const mine = (await this.state(hook, where)).status === 'ours' ? 1 : 0;
-    const filters = await this.#bothSides(device);
-    // The last one goes with its qdisc, in one system call: who dies has removed both or none.
-    if (filters.length === mine && (await this.#removeQdisc(device))) return;
-    if (mine > 0)
+    const { status } = await this.state(hook, where);
+    if (status === 'ours')
       await ifThere(this.#socket.request(deleteFilter({ ...filterPlace(where), device, parent: direction })));
-    const ofOurs = filters.filter((each) => this.#isOfOurs(each)).length;
-    if (ofOurs === mine) this.#records.delete(this.#qdiscRecord(device));
   }
 
   /**
-   * Removes a qdisc that we made, with all that is on it; tells whether it was one of ours. The kernel cannot look and remove at once: who
+   * Removes the qdiscs that we made, and that nobody uses; those that others use are theirs from then on. The kernel cannot look and remove at once: who
    * adds a filter between the look and this loses it.
    */
-  async #removeQdisc(device: number): Promise<boolean> {
-    const record = this.#qdiscRecord(device);
-    if (this.#records.get(record) === undefined) return false;
-    // One of another kind in its place is not ours.
-    const isOurs = (await this.#qdiscKind(device)) === 'clsact';
-    if (isOurs) await ifThere(this.#socket.request(deleteQdisc({ device, parent: 'clsact' })));
-    this.#records.delete(record);
-    return isOurs;
+  async removeQdiscs(): Promise<void> {
+    for (const [device, name] of await this.#recordedQdiscs()) {
+      await this.#checkRecord(device);
+      const filters = await this.#bothSides(device);
+      if (filters.some((each) => this.#isOfOurs(each))) continue;
+      const isOurs = this.#records.get(name) !== undefined && (await this.#qdiscKind(device)) === 'clsact';
+      if (isOurs && filters.length === 0)
+        await ifThere(this.#socket.request(deleteQdisc({ device, parent: 'clsact' })));
+      this.#records.delete(name);
+    }
+  }
+
+  /** Forgets qdiscs of links that are gone. */
+  async forgetGone(): Promise<void> {
+    await this.#recordedQdiscs();
+  }
+
+  /** The qdiscs that are recorded of this namespace, those of links that are gone forgotten: link, and name of the record. */
+  async #recordedQdiscs(): Promise<readonly (readonly [device: number, record: string])[]> {
+    const prefix = this.#qdiscRecord('');
+    const names = this.#records.names(prefix);
+    if (names.length === 0) return [];
+    const links = new Set((await this.#socket.request(listLinks())).map(({ index }) => index));
+    const recorded = names.map((name) => [Number(name.slice(prefix.length)), name] as const);
+    for (const [device, name] of recorded) if (!links.has(device)) this.#records.delete(name);
+    return recorded.filter(([device]) => links.has(device));
   }
 
   /** All filters of both sides of a link; none where it has no such qdisc, or is gone. */
@@ -192,9 +228,14 @@ export class ClsactHooks {
   }
 
   /** Links are told apart by namespace and index. */
-  #qdiscRecord(device: number): string {
+  #qdiscRecord(device: number | ''): string {
     return `qdisc/${this.#netns.inode}/${device}`;
   }
+}
+
+/** Name and address of a link: with its index, what tells it from one that had the index before. */
+function linkName({ name, address = '' }: Link): string {
+  return `${name} ${address}`;
 }
 
 function placeOf({ priority, handle }: Filter): ClsactPlace {

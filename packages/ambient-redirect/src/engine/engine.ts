@@ -325,6 +325,7 @@ export class RedirectEngine implements AsyncDisposable {
       await context.proxySide.clear();
       await convergeHostIn(context);
       const kept = await context.proxySide.restore();
+      await context.hooks.removeQdiscs();
       directory.remove();
       await this.#letGo();
       return kept;

@@ -128,6 +128,7 @@ describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 'h
         expect(await hooks.state(record)).toEqual({ status: 'ours', programId: next.id });
         await hooks.detach(record);
       }
+      await hooks.removeQdiscs();
       await expect.poll(() => foreign(sys, all)).toEqual(before);
       expect(directory.records.names('qdisc/')).toEqual([]);
     }

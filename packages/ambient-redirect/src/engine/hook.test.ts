@@ -4,6 +4,7 @@ import {
   attachTcx,
   deleteFilter,
   deleteLink,
+  getLink,
   listFilters,
   readProgramInfo,
   replaceFilter,
@@ -111,9 +112,11 @@ describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 'h
     expect(await last.state(kept)).toEqual({ status: 'ours', programId: third.id });
     await last.detach(kept);
     expect(await scene.frame(direction)).toEqual([]);
-    expect(scene.stock()).toEqual(before);
     expect(await last.state(kept)).toEqual({ status: 'gone' });
     await last.detach(kept);
+    expect(scene.directory.records.names('qdisc/')).toHaveLength(mode === 'tcx' ? 0 : 1);
+    await last.removeQdiscs();
+    expect(scene.stock()).toEqual(before);
     expect(scene.directory.records.names('qdisc/')).toEqual([]);
     expect(scene.directory.linkNames()).toEqual([]);
     await expect(last.replace(kept, first)).rejects.toMatchObject({ code: 'ERR_HOOK_LOST' });
@@ -156,35 +159,74 @@ describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 'h
     expect((await scene.frame(direction)).toSorted()).toEqual(others);
   });
 
-  test('a clsact that we made goes with the last of both sides; one that others use by then stays', async () => {
+  test('a clsact that we made stays when its filters go, and goes when all is over; one that others use by then stays', async () => {
     const scene = await Scene.set();
     const { all } = scene;
     const [out, into] = [scene.program(1), scene.program(2)];
     const hooks = scene.hooks('clsact');
     const before = scene.stock();
+    const qdiscs = (): string => all.run('tc', 'qdisc', 'show', 'dev', 'v0');
     const outbound = await hooks.attach(place('ingress'), out);
     const inbound = await hooks.attach(place('egress'), into);
     await hooks.detach(outbound);
+    await hooks.removeQdiscs();
     expect(await scene.frame('egress')).toEqual([2]);
+    const again = await hooks.attach(place('ingress'), out);
+    await hooks.detach(again);
     await hooks.detach(inbound);
+    expect(scene.stock().net).toEqual(before.net);
+    expect(qdiscs()).toContain('clsact');
+    await scene.restarted('clsact').removeQdiscs();
     expect(scene.stock()).toEqual(before);
 
-    const again = await hooks.attach(place('ingress'), out);
+    const last = scene.hooks('clsact');
+    const record = await last.attach(place('ingress'), out);
     const options = { fd: into.fd, name: 'theirs', flags: 1 };
     await all.socket.request(addFilter({ device: 2, parent: 'egress', kind: 'bpf', priority: 3, options }));
-    await hooks.detach(again);
+    await last.detach(record);
+    await last.removeQdiscs();
     expect(scene.stock().net).toMatchObject([{ name: 'theirs' }]);
     expect(scene.directory.records.names('qdisc/')).toEqual([]);
   });
 
-  test('a clsact of others stays though it is empty, also where a record of one of ours is left', async () => {
+  test.each([
+    ['whose maker died before', 'same', false],
+    ['of a link that had the index before', 'other', true],
+  ])('a clsact of others stays though it is empty, also where a record is left %s', async (_, link, made) => {
     const scene = await Scene.set();
     const hooks = scene.hooks('clsact');
-    await scene.all.socket.request(addQdisc({ device: 2, kind: 'clsact' }));
+    const { socket, netns } = scene.all;
+    await socket.request(addQdisc({ device: 2, kind: 'clsact' }));
     const before = scene.stock();
-    scene.directory.records.put(`qdisc/${scene.all.netns.inode}/2`, { made: true });
+    const { name, address } = await socket.request(getLink(2));
+    const put = (): void =>
+      scene.directory.records.put(`qdisc/${netns.inode}/2`, {
+        link: link === 'same' ? `${name} ${address}` : link,
+        made,
+      });
+    put();
+    await hooks.removeQdiscs();
+    expect(scene.stock()).toEqual(before);
+    put();
     const record = await hooks.attach(place('ingress'), scene.program(1));
     await hooks.detach(record);
+    await hooks.removeQdiscs();
+    expect(scene.stock()).toEqual(before);
+    expect(scene.directory.records.names('qdisc/')).toEqual([]);
+  });
+
+  test('a clsact that we made is known as ours where its maker died before it could say so', async () => {
+    const scene = await Scene.set();
+    const before = scene.stock();
+    const hooks = scene.hooks('clsact');
+    const record = await hooks.attach(place('ingress'), scene.program(1));
+    const name = `qdisc/${scene.all.netns.inode}/2`;
+    const { records } = scene.directory;
+    records.put(name, { ...records.get<object>(name), made: false });
+    const other = await scene.restarted('clsact').attach(place('egress'), scene.program(2));
+    const last = scene.hooks('clsact');
+    for (const each of [record, other]) await last.detach(each);
+    await last.removeQdiscs();
     expect(scene.stock()).toEqual(before);
   });
 
@@ -264,6 +306,7 @@ describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 'h
     expect(scene.directory.linkNames()).toEqual([]);
     await expect(hooks.attach(place(direction), program)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     expect(scene.directory.linkNames()).toEqual([]);
+    await hooks.forgetGone();
     expect(scene.directory.records.names('qdisc/')).toEqual([]);
   });
 
@@ -281,6 +324,7 @@ describeWith([root, tool('ip'), tool('tc'), tool('bpftool'), tool('sysctl')], 'h
     expect(await scene.frame('ingress')).toEqual([1]);
     expect(scene.directory.linkNames()).toHaveLength(to === 'tcx' ? 1 : 0);
     await scene.hooks(to).detach(record);
+    await scene.hooks(to).removeQdiscs();
     expect(scene.stock()).toEqual(before);
   });
 

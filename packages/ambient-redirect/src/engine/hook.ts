@@ -123,9 +123,22 @@ export class Hooks {
       : this.#clsact.state(record, record.where);
   }
 
-  /** Takes exactly ours off. What is gone, or was replaced by others, is left as it is; so is a qdisc that others made, or use. */
+  /** Takes exactly ours off. What is gone, or was replaced by others, is left as it is; so is a qdisc, even one that we made: see {@link removeQdiscs}. */
   async detach(record: HookRecord): Promise<void> {
     if (record.where.mode === 'tcx') this.#tcx.detach(record.where.link);
     else await this.#clsact.detach(record, record.where);
+  }
+
+  /**
+   * Removes the qdiscs that we made in this namespace, those that others use by now excepted. Not before all is over: the kernel drops what is sent
+   * to a link while its qdisc goes.
+   */
+  removeQdiscs(): Promise<void> {
+    return this.#clsact.removeQdiscs();
+  }
+
+  /** Forgets what is recorded of links that are gone. */
+  forgetGone(): Promise<void> {
+    return this.#clsact.forgetGone();
   }
 }

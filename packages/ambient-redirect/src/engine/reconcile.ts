@@ -86,6 +86,7 @@ export async function reconcile(context: EngineContext): Promise<ReconcileReport
     await settleDrains(context);
   });
   places.forget();
+  await attempt('qdiscs', () => context.hooks.forgetGone());
   context.directory.records.sweep();
   context.programs.collect(usefulPrograms(context));
   return { repaired, removed, failed };

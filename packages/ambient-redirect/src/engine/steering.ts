@@ -34,7 +34,7 @@ const PIN = 'steer';
 const TPROXY_PIN = 'tproxy';
 
 /** Why `sk_lookup` cannot be had on this kernel, found by trying; undefined where it can. */
-function lookupMissing(sys: Sys): string | undefined {
+export function lookupMissing(sys: Sys): string | undefined {
   const seesInterface = skLookup('ztunnel_probe', { licence: 'Apache-2.0' }, ({ connection, pass, drop }) => {
     when(connection.ingressIfindex.eq(0), pass);
     return drop();
@@ -220,9 +220,11 @@ export class Steering {
   async detach(place: ProxyPlace | undefined, record: SteeringRecord): Promise<void> {
     const { hooksIn, host } = this.#tools;
     this.#link.detach();
+    const hooks = hooksIn(place ?? host);
     // A filter is gone with its namespace; a link is pinned all the same.
     if (record.hook !== undefined && (place !== undefined || record.hook.where.mode === 'tcx'))
-      await hooksIn(place ?? host).detach(record.hook);
+      await hooks.detach(record.hook);
+    if (place !== undefined) await hooks.removeQdiscs();
     this.#slots.clear();
     this.#program = undefined;
   }
