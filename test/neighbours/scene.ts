@@ -35,6 +35,8 @@ export interface Scene {
   readonly directory: string;
   /** Opens an engine in this process, with the proxy. */
   open(changes?: EngineOptions): Promise<RedirectEngine>;
+  /** Opens an engine in this process, with what the one before it has recorded. */
+  reopen(changes?: EngineOptions): Promise<RedirectEngine>;
   /** Names the proxy to an engine. */
   setProxy(engine: RedirectEngine): Promise<void>;
   /** Starts an engine as a process of its own, which says `ready` when it has done its parts. */
@@ -77,6 +79,7 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
     proxy,
     directory,
     setProxy,
+    reopen: openOne,
     open: async (changes) => {
       const engine = await openOne(changes);
       await setProxy(engine);

@@ -147,11 +147,18 @@ describeWith([root], 'the directory of the state', () => {
     const sys = await testSys();
     const path = statePath(sys);
     const directory = open(sys, path);
-    const recorded = {
-      ...schema(),
-      'map pod_hash': 'hash of 8192 from {address@0: ipv6} to {ifindex@0: u32}, flags 0',
-    };
-    directory.records.put('schema', { ...recorded, 'VERDICT.lost': '15' });
+    const ours = schema();
+    const pod = {
+      type: 'hash',
+      maxEntries: 8192,
+      flags: 0,
+      keySize: 16,
+      key: '16 bytes',
+      valueSize: 8,
+      value: 'u64',
+    } as const;
+    const numbers = { ...ours.numbers, 'VERDICT.lost': 15 };
+    directory.records.put('schema', { maps: { ...ours.maps, pod_hash: pod }, numbers });
     directory.close();
     const before = pins(sys, path);
     for (const options of [{ create: true }, {}, { readOnly: true }]) {
@@ -159,7 +166,7 @@ describeWith([root], 'the directory of the state', () => {
         expect.objectContaining({
           code: 'ERR_SCHEMA',
           message: expect.stringMatching(
-            /map pod_hash is hash of 8192 from .*, not hash of 8192 from .*; VERDICT.lost is 15, and unknown here; run the version/,
+            /map pod_hash has keys 16 bytes, not {address@0: ipv6}; VERDICT.lost is 15, and unknown here; run the version/,
           ),
         }),
       );
@@ -171,8 +178,9 @@ describeWith([root], 'the directory of the state', () => {
     const sys = await testSys();
     const path = statePath(sys);
     const directory = open(sys, path);
-    const { 'map events': _, ...older } = schema();
-    directory.records.put('schema', older);
+    const { maps, numbers } = schema();
+    const { events: _, ...older } = maps;
+    directory.records.put('schema', { maps: older, numbers });
     directory.maps.interfaces.update(7, 3);
     directory.close();
     rmSync(`${path}/v1/maps/events`);

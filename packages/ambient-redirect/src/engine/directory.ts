@@ -18,12 +18,19 @@ import { AmbientRedirectError } from '../error.ts';
 import { MAPS } from '../maps.ts';
 import { checkPlace } from './bpffs.ts';
 import { lockDirectory } from './lock.ts';
+import { migrate, MIGRATION_RECORD, SCHEMA_RECORD, settleMigration, type MigrationState } from './migration.ts';
+import { POD_RECORDS } from './pod-record.ts';
 import { RecordStore } from './records.ts';
-import { schema, schemaDifferences, schemaDigest, type Schema } from './schema.ts';
+import { compareSchemas, schema, schemaDigest, type Schema } from './schema.ts';
 
 /** The layout of the directory, and of the map of records: what all versions must agree on to tell each other apart. */
 const VERSION = 'v1';
-const SCHEMA_RECORD = 'schema';
+
+/**
+ * Maps in which programs note connections for the packets that follow. While two versions of the programs run side by side, they must be the same to
+ * both.
+ */
+const NOTES: readonly string[] = ['direct', 'exempt'] satisfies (keyof typeof MAPS)[];
 
 type With<K extends 'key' | 'value', L> = L extends AnyLayout ? { readonly [P in K]: L } : unknown;
 
@@ -42,6 +49,14 @@ export interface StateDirectoryOptions {
   readonly create?: boolean;
   /** Only look, beside the engine that has it: without the lock, and the kernel refuses every change of the maps. */
   readonly readOnly?: boolean;
+  /** What the maps are like: {@link MAPS} if left out. */
+  readonly maps?: Readonly<Record<keyof typeof MAPS, MapHandle>>;
+}
+
+/** What a state is opened by. */
+interface Opening {
+  readonly maps: Readonly<Record<keyof typeof MAPS, MapHandle>>;
+  readonly readOnly: boolean;
 }
 
 /**
@@ -57,29 +72,31 @@ export class StateDirectory implements Disposable {
   readonly #sys: Sys;
   readonly #lock: Fd | undefined;
 
-  private constructor(sys: Sys, path: string, maps: OpenMaps, lock: Fd | undefined) {
+  private constructor(sys: Sys, path: string, maps: OpenMaps, ours: Schema, lock: Fd | undefined) {
     this.#sys = sys;
     this.path = path;
     this.maps = maps;
     this.records = new RecordStore(maps.records);
-    this.schemaDigest = schemaDigest(schema());
+    this.schemaDigest = schemaDigest(ours);
     this.#lock = lock;
   }
 
   /**
-   * Opens the state of an engine, and keeps others from it until it is closed, or its process ends.
+   * Opens the state of an engine, and keeps others from it until it is closed, or its process ends. Where a map is laid out differently, but this version
+   * can take over what is in it, that is done: programs on hooks go on with the map that they have until they are exchanged.
    * @param path in bpffs; with `create`, that is mounted at its usual place, `/sys/fs/bpf`, where it is not
    * @throws AmbientRedirectError `ERR_LOCKED` naming the process that has it; `ERR_SCHEMA` listing what differs when it is of a version
-   * that lays maps out differently, with nothing touched; `ERR_NO_STATE` when there is none; `ERR_DAMAGED` when pins were taken away;
+   * whose maps this one would read wrongly, with nothing touched; `ERR_NO_STATE` when there is none; `ERR_DAMAGED` when pins were taken away;
    * `ERR_INVALID_ARGUMENT` when the path is not in bpffs
    */
   static open(sys: Sys, path: string, options: StateDirectoryOptions = {}): StateDirectory {
-    const { create = false, readOnly = false } = options;
+    const { create = false, readOnly = false, maps = MAPS } = options;
     checkPlace(sys, path, create);
     if (!create && !existsSync(path)) throw noState(path);
     const lock = readOnly ? undefined : lockDirectory(sys, path, { create });
     try {
-      const recorded = readSchema(sys, path);
+      const ours = schema(maps);
+      let recorded = readSchema(sys, path, readOnly);
       if (recorded === undefined) {
         checkUnused(path);
         if (!readOnly) removeTree(path);
@@ -87,10 +104,11 @@ export class StateDirectory implements Disposable {
         for (const folder of ['maps', 'programs', 'links'])
           mkdirSync(`${path}/${VERSION}/${folder}`, { recursive: true });
       } else {
-        checkSchema(path, recorded);
+        recorded = bringIn(sys, path, { recorded, ours, maps, readOnly });
       }
-      const directory = new StateDirectory(sys, path, openMaps(sys, path, { recorded, readOnly }), lock);
-      if (!readOnly) directory.#begin(recorded);
+      const opened = openMaps(sys, path, { recorded, maps, readOnly });
+      const directory = new StateDirectory(sys, path, opened, ours, lock);
+      if (!readOnly) directory.#begin(recorded, ours);
       return directory;
     } catch (error) {
       lock?.close();
@@ -99,11 +117,11 @@ export class StateDirectory implements Disposable {
   }
 
   /** What the one who has the lock does first. The schema comes last of all that makes a state: without it, there is none. */
-  #begin(recorded: Schema | undefined): void {
+  #begin(recorded: Schema | undefined, ours: Schema): void {
     try {
-      const ours = schema();
-      if (recorded === undefined || schemaDigest(recorded) !== schemaDigest(ours))
-        this.records.put(SCHEMA_RECORD, ours);
+      // A map that goes on as it was is recorded as it is.
+      const now: Schema = { ...ours, maps: { ...ours.maps, ...recorded?.maps } };
+      if (recorded === undefined || schemaDigest(recorded) !== schemaDigest(now)) this.records.put(SCHEMA_RECORD, now);
       this.records.sweep();
     } catch (error) {
       closeAll(this.maps);
@@ -194,19 +212,63 @@ function mapPath(path: string, name: string): string {
   return `${path}/${VERSION}/maps/${name}`;
 }
 
-function readSchema(sys: Sys, path: string): Schema | undefined {
+/** The records of a state; undefined where it has none. @throws AmbientRedirectError `ERR_SCHEMA` when they are laid out differently */
+function openRecords(
+  sys: Sys,
+  path: string,
+  readOnly: boolean,
+): (Disposable & { readonly store: RecordStore }) | undefined {
   try {
-    using map = openMap(sys, path, 'records', true);
-    return map === undefined ? undefined : new RecordStore(map).get<Schema>(SCHEMA_RECORD);
+    const map = openMap(sys, path, 'records', MAPS.records.definition, readOnly) as OpenMaps['records'] | undefined;
+    return map && { store: new RecordStore(map), [Symbol.dispose]: () => map.close() };
   } catch (error) {
     if (!isNetlinkTcError(error, 'ERR_INCOMPATIBLE')) throw error;
     throw differs(path, [error.message], error);
   }
 }
 
-function checkSchema(path: string, recorded: Schema): void {
-  const differences = schemaDifferences(recorded, schema());
-  if (differences.length > 0) throw differs(path, differences);
+/** The schema of a state, once a migration that was cut short is carried on, or undone. */
+function readSchema(sys: Sys, path: string, readOnly: boolean): Schema | undefined {
+  using records = openRecords(sys, path, readOnly);
+  const recorded = records?.store.get<Schema>(SCHEMA_RECORD);
+  if (records === undefined || recorded === undefined) return undefined;
+  if (typeof recorded.maps !== 'object') throw differs(path, ['its schema is not recorded as it is here']);
+  if (!readOnly) return settleMigration({ sys, folder: `${path}/${VERSION}`, records: records.store }) ?? recorded;
+  if (records.store.get(MIGRATION_RECORD) === undefined) return recorded;
+  throw differs(path, ['its maps are being made anew']);
+}
+
+/**
+ * Sees to it that this version can use a state: makes anew which maps it has to.
+ * @returns the schema of what is there by now
+ * @throws AmbientRedirectError `ERR_SCHEMA`, with nothing touched
+ */
+function bringIn(
+  sys: Sys,
+  path: string,
+  { recorded, ours, maps, readOnly }: Opening & { readonly recorded: Schema; readonly ours: Schema },
+): Schema {
+  const { remade, resized, refused } = compareSchemas(recorded, ours);
+  const reasons = [...refused];
+  if (remade.includes('records')) reasons.push('map records is of another size');
+  if (readOnly) reasons.push(...remade.map((name) => `map ${name} is not made anew yet`));
+  if (reasons.length > 0) throw differs(path, reasons);
+  using records = openRecords(sys, path, false);
+  const hasPods = records !== undefined && records.store.names(POD_RECORDS).length > 0;
+  // What programs of both versions look up has to be one map. As it is it does for both, if its size alone is another.
+  const asTheyAre = hasPods ? NOTES.filter((name) => remade.includes(name)) : [];
+  const unfit = asTheyAre.filter((name) => !resized.includes(name));
+  if (unfit.length > 0)
+    throw differs(
+      path,
+      unfit.map((name) => `map ${name} cannot be made anew while pods are enrolled`),
+    );
+  const now = remade.filter((name) => !asTheyAre.includes(name));
+  if (records === undefined || now.length === 0) return recorded;
+  const state: MigrationState = { sys, folder: `${path}/${VERSION}`, records: records.store };
+  const result = migrate(state, recorded, { maps, ours, remade: now });
+  if ('full' in result) throw differs(path, [`map ${result.full} has more entries than there is room for`]);
+  return result.becomes;
 }
 
 function differs(path: string, differences: readonly string[], cause?: unknown): AmbientRedirectError {
@@ -238,15 +300,17 @@ function noState(path: string): AmbientRedirectError {
 function openMaps(
   sys: Sys,
   path: string,
-  { recorded, readOnly }: { readonly recorded: Schema | undefined; readonly readOnly: boolean },
+  { recorded, maps, readOnly }: Opening & { readonly recorded: Schema | undefined },
 ): OpenMaps {
   const open: Record<string, { close(): void }> = {};
   try {
-    for (const name of Object.keys(MAPS) as (keyof typeof MAPS)[]) {
-      const found = openMap(sys, path, name, readOnly);
-      const isNew = recorded?.[`map ${name}`] === undefined;
+    for (const [name, { definition }] of Object.entries(maps)) {
+      const { maxEntries, flags } = recorded?.maps[name] ?? definition;
+      const asItIs = { ...definition, maxEntries, ...(flags === undefined ? {} : { flags }) };
+      const found = openMap(sys, path, name, asItIs, readOnly);
+      const isNew = recorded?.maps[name] === undefined;
       if (found === undefined && (!isNew || readOnly)) throw missing(path, name, isNew);
-      open[name] = found ?? makeMap(sys, path, name);
+      open[name] = found ?? makeMap(sys, path, name, definition);
     }
     return open as unknown as OpenMaps;
   } catch (error) {
@@ -266,19 +330,18 @@ function missing(path: string, name: string, isNew: boolean): AmbientRedirectErr
   });
 }
 
-function openMap<K extends keyof typeof MAPS>(
+function openMap(
   sys: Sys,
   path: string,
-  name: K,
+  name: string,
+  definition: MapDefinition,
   readOnly: boolean,
-): OpenMap<(typeof MAPS)[K]> | undefined {
-  const { definition } = MAPS[name];
-  return ifThere(() => openPinnedMap(sys, mapPath(path, name), definition, { readOnly })) as
-    OpenMap<(typeof MAPS)[K]> | undefined;
+): { close(): void } | undefined {
+  return ifThere(() => openPinnedMap(sys, mapPath(path, name), definition, { readOnly }));
 }
 
-function makeMap(sys: Sys, path: string, name: keyof typeof MAPS): { close(): void } {
-  const map = createMap(sys, MAPS[name].definition);
+function makeMap(sys: Sys, path: string, name: string, definition: MapDefinition): { close(): void } {
+  const map = createMap(sys, definition);
   try {
     pin(sys, map, mapPath(path, name));
     return map;
