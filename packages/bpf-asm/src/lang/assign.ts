@@ -15,7 +15,7 @@ import { temporaryPlace, type ChunkSize, type Place } from './place.ts';
 import type { Scope } from './scope.ts';
 import { isValue } from './typed.ts';
 import { storable, type Storable } from './variable.ts';
-import { isView, LAYOUT, PLACE, placeOf, sizeOf, type MemoryArgument } from './memory.ts';
+import { isFirstBytes, isView, LAYOUT, PLACE, placeOf, sizeOf, type AnyView } from './memory.ts';
 import type { ArrayView, View } from './view.ts';
 import { factsOf } from './types.ts';
 
@@ -67,11 +67,11 @@ export function writeAll(place: Place, layout: AnyLayout, value: unknown): void 
  */
 export function memoryOf(scope: Scope, layout: AnyLayout, value: unknown, name: string): Place {
   const place = placeOf(value);
-  if (place !== undefined && place.rules.memory !== 'context') {
+  if (place !== undefined && place.rules.memory !== 'context' && !isFirstBytes(value)) {
     if (place.scope !== scope) throw scope.error(`memory of ${place.scope.name} is used in ${scope.name}`);
     const same = isView(value)
       ? value[LAYOUT] === layout
-      : layout.kind !== 'struct' && sizeOf(value as MemoryArgument) === layout.size;
+      : layout.kind !== 'struct' && sizeOf(value as AnyView) === layout.size;
     if (same) return place;
   }
   const made = temporaryPlace(scope, layout.size, name);

@@ -4,7 +4,7 @@ import type { AnyLayout } from '../layout/index.ts';
 import { memoryOf } from './assign.ts';
 import { languageError, show } from './language-error.ts';
 import type { MapHandle } from './maps.ts';
-import { placeOf, sizeOf, type MemoryArgument } from './memory.ts';
+import { isFirstBytes, LENGTH, placeOf, sizeOf, type AnyView } from './memory.ts';
 import type { Scope } from './scope.ts';
 import { factsOf } from './types.ts';
 import { isValue, own } from './typed.ts';
@@ -46,7 +46,7 @@ export function helperArguments(
   const writes = new Set<MemoryClass>();
   const args: IrValue[] = [];
   let map: MapHandle | undefined;
-  let size = 0;
+  let size: IrValue | number = 0;
   const memory = (value: unknown, written: boolean): IrValue => {
     const place = placeOf(value);
     if (place === undefined) {
@@ -55,7 +55,7 @@ export function helperArguments(
         'give a record, a view, or bytes of the packet',
       );
     }
-    size = sizeOf(value as MemoryArgument);
+    size = isFirstBytes(value) ? own(scope, value[LENGTH]).ir : sizeOf(value as AnyView);
     if (written) {
       place.rules.filled?.();
       place.checkWritable();
@@ -73,7 +73,7 @@ export function helperArguments(
         break;
       case 'size':
       case 'size_or_zero':
-        args.push(b.constant(size));
+        args.push(typeof size === 'number' ? b.constant(size) : size);
         break;
       case 'map':
         map = asMap(scope, name, rest.shift());

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { refused } from '../../test/language.ts';
 import { struct, u32, u64 } from '../layout/index.ts';
 import { runProgram } from '../vm/index.ts';
-import { Ethernet, schedCls, skLookup, when, xdp } from './index.ts';
+import { Ethernet, firstBytes, schedCls, skLookup, when, xdp } from './index.ts';
 
 const Word = struct('word', { value: u32 });
 
@@ -49,6 +49,25 @@ describe('arguments', () => {
     });
     const packet = Uint8Array.from({ length: 20 }, (_, i) => i);
     expect(runProgram(program, { packet }).r0).toBe(0x0f0e0d0cn);
+  });
+
+  test('may be as many bytes as the program says', () => {
+    const program = schedCls('some', { licence: 'Apache-2.0' }, ({ skb, helpers, record, drop, ret }) => {
+      const word = record(Word);
+      when(helpers.skbLoadBytes(1, firstBytes(word, skb.len.sub(1).and(3))).lt(0), drop);
+      return ret(word.value);
+    });
+    const packet = Uint8Array.of(...new Uint8Array(20).map((_, i) => i));
+    expect([2, 3, 4].map((length) => runProgram(program, { packet: packet.subarray(0, length) }).r0)).toEqual([
+      0x01n,
+      0x0201n,
+      0x030201n,
+    ]);
+    const copied = refused((tools) => {
+      const eth = tools.skb.parse(Ethernet, tools.next);
+      firstBytes(eth.source.copy(), tools.skb.len);
+    });
+    expect(copied.message).toMatch(/a copy of bytes is no memory/);
   });
 
   test('of any kind of number, signed ones by their sign', () => {

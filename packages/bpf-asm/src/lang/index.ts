@@ -17,7 +17,7 @@ export { Lookup, type LookupCases } from './lookup.ts';
 export type { LoopBody, LoopControl, LoopKind, RepeatOptions } from './loop.ts';
 export type { Increment, KeyOf, MapOperations, UpdateMode } from './map-operations.ts';
 export * from './maps.ts';
-export type { AnyView, MemoryArgument } from './memory.ts';
+export { firstBytes, type AnyView, type FirstBytes, type MemoryArgument } from './memory.ts';
 export type { AnyHeader, Header, HeaderView } from './packet.ts';
 export * from './programs/cgroup.ts';
 export * from './programs/sched-cls.ts';
