@@ -160,14 +160,21 @@ export type Verdict = keyof typeof VERDICT;
 /** Directions as a pod sees them, in an index of {@link counters}. */
 export const DIRECTION = { outbound: 0, inbound: 1 } as const;
 
+/**
+ * In the place of a verdict in {@link counterIndex}: what counts no packets but TCP connections that the proxy was given. `ztunnel_steer` counts
+ * them, once each.
+ */
+export const CONNECTION = 15;
+
 /** Index in {@link counters}: 6 bits tell verdict, family and direction, the others are the pod's slot. */
 export function counterIndex(
   slot: number,
   direction: keyof typeof DIRECTION,
   family: 'ipv4' | 'ipv6',
-  verdict: Verdict,
+  what: Verdict | typeof CONNECTION,
 ): number {
-  return (slot << 6) | (DIRECTION[direction] << 5) | (Number(family === 'ipv6') << 4) | VERDICT[verdict];
+  const last = typeof what === 'number' ? what : VERDICT[what];
+  return (slot << 6) | (DIRECTION[direction] << 5) | (Number(family === 'ipv6') << 4) | last;
 }
 
 /** Packets and their bytes, link layer headers included. */

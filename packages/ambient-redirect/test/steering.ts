@@ -2,7 +2,17 @@
 import { AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, Vm, VmSocket, type ObjectMap, type Program } from 'bpf-asm';
 import { ipv4Address, ipv6Address } from 'bpf-asm/layout';
 import { createAnonymousNetns, familyOf, loadProgram, testRun, type Fd, type Netns, type Sys } from 'netlink-tc';
-import { LISTENER, POD_FLAG, proxyCounters, STEERED } from '../src/maps.ts';
+import {
+  CONNECTION,
+  Counter,
+  counterIndex,
+  counters,
+  LISTENER,
+  POD_FLAG,
+  proxyCounters,
+  STEERED,
+  type DIRECTION,
+} from '../src/maps.ts';
 import type { NodeFacts } from '../src/programs/index.ts';
 import { openSocket } from '../src/proxy/sockets.ts';
 import { ENROLLED, putPod } from './pods.ts';
@@ -42,6 +52,8 @@ export interface Steering extends Disposable {
   /** Puts a listener, by its name, into a slot; or nothing. */
   fill(slot: number, listener: string | undefined): void;
   counted(what: keyof typeof STEERED): number;
+  /** Connections that were counted for a pod's slot. */
+  connections(slot: number, direction: keyof typeof DIRECTION, family: 'ipv4' | 'ipv6'): number;
 }
 
 /** The name of a listener. */
@@ -80,6 +92,10 @@ export function steeringInInterpreter(program: Program, podCidrs: NodeFacts['pod
       return verdict === 1 ? (assignedSocket?.name ?? 'the usual') : 'refused';
     },
     counted: (what) => total(vm.map(proxyCounters.definition.name).get(indexKey(STEERED[what])) ?? new Uint8Array(0)),
+    connections: (slot, direction, family) => {
+      const key = indexKey(counterIndex(slot, direction, family, CONNECTION));
+      return total(vm.map(counters.definition.name).get(key) ?? new Uint8Array(0), Counter.size);
+    },
     [Symbol.dispose]: () => undefined,
   };
 }
@@ -91,10 +107,10 @@ function words(address: string): number[] {
   return Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(4 * index, true));
 }
 
-function total(values: Uint8Array): number {
+function total(values: Uint8Array, size = 8): number {
   const view = new DataView(values.buffer, values.byteOffset, values.byteLength);
   let sum = 0;
-  for (let at = 0; at < values.length; at += 8) sum += Number(view.getBigUint64(at, true));
+  for (let at = 0; at < values.length; at += size) sum += Number(view.getBigUint64(at, true));
   return sum;
 }
 
@@ -208,6 +224,13 @@ export class KernelSteering implements Steering {
     map.key.set(indexKey(STEERED[what]));
     if (map.lookup() !== 0) throw new Error(`${what} cannot be read`);
     return total(map.value);
+  }
+
+  connections(slot: number, direction: keyof typeof DIRECTION, family: 'ipv4' | 'ipv6'): number {
+    const map = this.#raw(counters.definition.name);
+    map.key.set(indexKey(counterIndex(slot, direction, family, CONNECTION)));
+    if (map.lookup() !== 0) throw new Error('connections cannot be read');
+    return total(map.value, Counter.size);
   }
 
   [Symbol.dispose](): void {

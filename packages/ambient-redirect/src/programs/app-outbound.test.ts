@@ -115,6 +115,7 @@ const TABLES: readonly (readonly [what: string, AppFacts, readonly Row[]])[] = [
   ['drops what it would capture where the proxy is away', away('drop'), rowsWithout('droppedWithoutProxy')],
   ['passes what it would capture where the proxy is away', away('pass'), rowsWithout('passedWithoutProxy')],
   ['captures, and tells of all', { ...FACTS, sample: 1 }, ROWS],
+  ['captures, and tells of all with their bytes', { ...FACTS, sample: 1, snapshot: true }, ROWS],
   ['captures where all pods are in the hash table', { ...FACTS, node: { ...FACTS.node, podCidrs: {} } }, ROWS],
 ];
 

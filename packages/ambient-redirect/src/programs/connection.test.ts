@@ -4,7 +4,21 @@ import { describe, expect, test } from 'vitest';
 import { ipv4, ipv6 } from '../../../bpf-asm/test/packets.ts';
 import { mapsOf, putPod } from '../../test/pods.ts';
 import { FACTS, NO_RULES, PODS, remembered } from '../../test/tables.ts';
-import { direct, DirectFlow, EXEMPT, exempt, Flow, TrafficRecord, VERDICT, type Verdict } from '../maps.ts';
+import {
+  direct,
+  DirectFlow,
+  events,
+  EXEMPT,
+  exempt,
+  Flow,
+  proxyCounters,
+  SNAPSHOT,
+  SnapshotRecord,
+  TrafficRecord,
+  UNTOLD,
+  VERDICT,
+  type Verdict,
+} from '../maps.ts';
 import { appInbound } from './app-inbound.ts';
 import { appOutbound } from './app-outbound.ts';
 import type { AppFacts, CaptureMode } from './facts.ts';
@@ -18,6 +32,8 @@ const OTHER_PORT = 443;
 
 const outboundOf = remembered(appOutbound);
 const inboundOf = remembered(appInbound);
+
+const word = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 
 /** Which directions of the connection under test the policy excludes. */
 interface Policy {
@@ -264,6 +280,42 @@ describe('events', () => {
       destinationPort: 0,
       what: VERDICT.captured,
     });
+  });
+
+  test.each([
+    ['shorter than a snapshot', ipv4({ source: POD.ipv4, destinationPort: 1 })],
+    ['longer than one', Uint8Array.of(...ipv6({ source: POD.ipv6 }), ...new Uint8Array(200).map((_, i) => i))],
+    ['with options', ipv4({ source: POD.ipv4, options: 36 })],
+  ])('tell of a packet with its first bytes: %s', (_what, packet) => {
+    const [event] = run({ ...FACTS, sample: 1, snapshot: true }, () => 0, packet);
+    const told = SnapshotRecord.decode(event as Uint8Array);
+    expect(told.traffic).toMatchObject({ length: packet.length, what: packet[12] === 8 ? 0 : 16, time: 77n });
+    const wanted = new Uint8Array(SNAPSHOT);
+    wanted.set(packet.subarray(0, SNAPSHOT));
+    expect(Buffer.from(told.packet).toString('hex')).toBe(Buffer.from(wanted).toString('hex'));
+  });
+
+  test('tell of the verdicts that are asked for, alone', () => {
+    const facts: AppFacts = { ...FACTS, sample: 1, verdicts: ['other', 'spoofed'] };
+    const told = (packet: Uint8Array): number => run(facts, () => 0, packet).length;
+    expect([
+      told(ipv4({ source: POD.ipv4 })),
+      told(ipv4({ source: POD.ipv4, protocol: 17 })),
+      told(ipv4({ source: '8.8.8.8' })),
+    ]).toEqual([0, 1, 1]);
+  });
+
+  test('that there is no room for are counted', () => {
+    for (const snapshot of [false, true]) {
+      const vm = new Vm(outboundOf({ ...FACTS, sample: 1, snapshot }));
+      for (const [address, entry] of Object.entries(PODS)) putPod(mapsOf(vm), FACTS.node.podCidrs, address, entry);
+      const packet = ipv4({ source: POD.ipv4 });
+      const ring = vm.map(events.definition.name) as unknown as { reserve(size: number): unknown };
+      const counted = (): number | undefined => vm.map(proxyCounters.definition.name).get(word(UNTOLD))?.[0];
+      ring.reserve(events.definition.maxEntries - 64);
+      const { verdict, events: told } = vm.run({ packet, context: { ifindex: 1 } });
+      expect([verdict, told.length, counted()]).toEqual([7, 0, 1]);
+    }
   });
 
   test('are told of one packet in so many, and of none where they are off', () => {

@@ -1,3 +1,4 @@
+import type { Verdict } from '../maps.ts';
 import type { ProxyPorts } from '../ports.ts';
 
 /** Addresses and prefixes by family, in their usual form; prefixes without bits after their length. */
@@ -65,18 +66,26 @@ export type ProxyFacts =
   /** There is none. */
   | { readonly away: 'drop' | 'pass' };
 
+/** What is told of packets, as events. */
+export interface TellFacts {
+  /** One of so many verdicts is told (a power of two); none if left out. */
+  readonly sample?: number;
+  /** Of these verdicts alone; of all if left out. */
+  readonly verdicts?: readonly Verdict[];
+  /** With the packet's first bytes. */
+  readonly snapshot?: boolean;
+}
+
 /** Facts of `app_outbound` and `app_inbound`. */
-export interface AppFacts {
+export interface AppFacts extends TellFacts {
   readonly node: NodeFacts;
   readonly policy: PolicyFacts;
   readonly proxy: ProxyFacts;
   readonly mode: CaptureMode;
-  /** One of so many verdicts is told as an event (a power of two); off if left out. */
-  readonly sample?: number;
 }
 
 /** Facts of `ztunnel_host_in`. */
-export interface HostInFacts {
+export interface HostInFacts extends TellFacts {
   readonly node: NodeFacts;
   /** The addresses that are the proxy's own: what it answers in its own name is none of ours. */
   readonly proxy: { readonly addresses: ByFamily };

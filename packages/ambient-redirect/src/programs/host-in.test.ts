@@ -5,7 +5,7 @@ import { describeWith, root } from '../../../../test/support/needs.ts';
 import { frame, ipv4, ipv6 } from '../../../bpf-asm/test/packets.ts';
 import { ENROLLED, mapsOf, putPod } from '../../test/pods.ts';
 import { inInterpreter, inKernel, type Runner } from '../../test/runners.ts';
-import { counterIndex, direct, DirectFlow, EXEMPT, exempt, Flow, POD_FLAG } from '../maps.ts';
+import { counterIndex, direct, DirectFlow, EXEMPT, exempt, Flow, POD_FLAG, SnapshotRecord } from '../maps.ts';
 import type { HostInFacts } from './facts.ts';
 import { hostIn } from './host-in.ts';
 
@@ -159,6 +159,31 @@ describe('ztunnel_host_in in the interpreter', () => {
     expect(report(runner)).toEqual(wanted(preserving));
   });
 
+  test.each([false, true])('tells of what it delivers, and of nothing else; preserving: %s', (preserving) => {
+    const program = hostIn({ node, proxy, preserving, sample: 1, snapshot: true });
+    const told = new Map<string, ReturnType<typeof SnapshotRecord.decode>>();
+    const vm = new Vm(program);
+    prepare({ map: (name: string) => vm.map(name) } as Runner, { node, proxy, preserving });
+    for (const [what, packet] of ROWS)
+      for (const { data } of vm.run({ packet, context: { ifindex: 9 } }).events)
+        told.set(what, SnapshotRecord.decode(data));
+    const delivered = ROWS.filter(([, , full, preserved]) => (preserving ? preserved : full));
+    expect([...told.keys()]).toEqual(delivered.map(([what]) => what));
+    expect(told.get('with an extension header')?.traffic).toMatchObject({
+      source: 'fd00:2::1', destination: 'fd00:1::5', sourcePort: 1, destinationPort: 80, protocol: 6, slot: 1, ifindex: 9,
+      what: counterIndex(0, 'inbound', 'ipv6', 'delivered'),
+    }); // prettier-ignore
+    expect(told.get('UDP')?.traffic).toMatchObject({ sourcePort: 40000, destinationPort: 80, protocol: IPPROTO_UDP });
+    for (const [what, packet] of delivered) {
+      const { traffic, packet: start } = told.get(what) ?? {};
+      expect([what, traffic?.length]).toEqual([what, packet.length]);
+      expect(Buffer.compare(start?.subarray(0, packet.length) ?? packet, packet)).toBe(0);
+    }
+    const silent = new Vm(hostIn({ node, proxy, preserving, sample: 1, verdicts: ['captured'] }));
+    prepare({ map: (name: string) => silent.map(name) } as Runner, { node, proxy, preserving });
+    expect(ROWS.flatMap(([, packet]) => silent.run({ packet }).events)).toEqual([]);
+  });
+
   test.each([false, true])('leaves alone what is too short to tell; preserving: %s', (preserving) => {
     const facts = { node, proxy, preserving };
     using runner = prepare(inInterpreter(hostIn(facts)), facts);
@@ -227,8 +252,10 @@ describeWith([root], 'ztunnel_host_in in the kernel', () => {
 
   test.each([false, true])('does the same; preserving: %s', (preserving) => {
     const facts = { node, proxy, preserving };
-    using runner = prepare(inKernel(sys, hostIn(facts)), facts);
-    expect(report(runner)).toEqual(wanted(preserving));
+    for (const tells of [{}, { sample: 1 }, { sample: 1, snapshot: true }]) {
+      using runner = prepare(inKernel(sys, hostIn({ ...facts, ...tells })), facts);
+      expect(report(runner)).toEqual(wanted(preserving));
+    }
   });
 
   test.each([

@@ -19,12 +19,13 @@ import {
   type Ipv6View,
   type Program,
 } from 'bpf-asm';
-import { counterIndex, counters, direct, EXEMPT, exempt, POD_FLAG } from '../maps.ts';
+import { direct, EXEMPT, exempt, POD_FLAG } from '../maps.ts';
 import type { HostInFacts } from './facts.ts';
 import { findPod } from './find-pod.ts';
 import { isWithin } from './prefixes.ts';
-import { flowOf, readSegment } from './segment.ts';
+import { flowOf, readPorts, readSegment } from './segment.ts';
 import { LICENCE } from './tools.ts';
+import { isTold, verdict, type PodPacket } from './verdict.ts';
 
 /** `PACKET_HOST`: for this very machine. */
 const PACKET_HOST = 0;
@@ -35,18 +36,19 @@ const PACKET_HOST = 0;
  *
  * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` when a pod prefix of the node is none
  */
-export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
+export function hostIn(facts: HostInFacts): Program {
+  const { node, proxy, preserving } = facts;
   return schedCls('ztunnel_host_in', { licence: LICENCE }, (tools) => {
-    const { skb, next, drop, redirectPeer, lookup, update, count, helpers } = tools;
+    const { skb, next, drop, redirectPeer, lookup, update, helpers } = tools;
     when(skb.vlanPresent.ne(0), next);
     return match(
       skb.parse(Ethernet, next).type,
       {
-        [ETH_P_IP]: () => deliver('ipv4', skb.parse(IPv4, next)),
+        [ETH_P_IP]: () => deliver(skb.parse(IPv4, next)),
         [ETH_P_IPV6]: () => {
           const ip = skb.parse(IPv6, next);
           dropRefusal(ip);
-          return deliver('ipv6', ip);
+          return deliver(ip);
         },
       },
       next,
@@ -69,7 +71,7 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
       });
     }
 
-    function deliver(family: 'ipv4' | 'ipv6', ip: Ip): Ended {
+    function deliver(ip: Ip): Ended {
       const pod = findPod(tools, node, ip.destination);
       when(not(pod.flags.hasAny(POD_FLAG.deliver)), next);
       const isDraining = not(pod.flags.hasAny(POD_FLAG.classify));
@@ -79,9 +81,18 @@ export function hostIn({ node, proxy, preserving }: HostInFacts): Program {
       when(skb.pktType.ne(PACKET_HOST), () => {
         helpers.skbChangeType(PACKET_HOST);
       });
-      const index = pod.slot.shl(6).or(counterIndex(0, 'inbound', family, 'delivered'));
-      count(counters, index, { packets: 1, bytes: skb.len });
-      return redirectPeer(pod.ifindex);
+      const packet = isTold(facts, 'delivered') ? readAgain(ip.version) : { ip };
+      const { slot, ifindex } = pod;
+      return verdict(tools, facts, { direction: 'inbound', slot, ...packet }, 'delivered', () => redirectPeer(ifindex));
+    }
+
+    /** What is told of a packet, from its beginning: the paths before have read differently far. */
+    function readAgain(version: Ip['version']): Pick<PodPacket, 'ip' | 'transport' | 'ports'> {
+      skb.rewind();
+      skb.parse(Ethernet, next);
+      const ip = version === 4 ? skb.parse(IPv4, next) : skb.parse(IPv6, next);
+      const transport = ip.transport(next);
+      return { ip, transport, ports: readPorts(tools, transport, next) };
     }
 
     /** Whether what is sent to an address comes by here, since it is that of a pod whose connections are captured. */

@@ -1,6 +1,7 @@
 import {
   all,
   be16,
+  IPPROTO_TCP,
   IPPROTO_UDP,
   mappedIpv6,
   Ports,
@@ -49,14 +50,24 @@ export function readSegment({ skb, variable }: Tools, { hasPorts }: Transport, s
 }
 
 /** Reads the ports of a UDP packet; zero in others, and in a part of a packet that has none. */
-export function readUdpPorts(
+export function readUdpPorts(tools: Tools, transport: Transport, short: () => Ended): PacketPorts {
+  return portsOf(tools, transport, [IPPROTO_UDP], short);
+}
+
+/** Reads the ports of TCP and UDP; zero in others, and in a part of a packet that has none. */
+export function readPorts(tools: Tools, transport: Transport, short: () => Ended): PacketPorts {
+  return portsOf(tools, transport, [IPPROTO_TCP, IPPROTO_UDP], short);
+}
+
+function portsOf(
   { skb, variable }: Tools,
   { protocol, hasPorts }: Transport,
+  protocols: readonly number[],
   short: () => Ended,
 ): PacketPorts {
   const [source, destination] = [variable(be16, 0), variable(be16, 0)];
   when(
-    all(protocol.eq(IPPROTO_UDP), () => hasPorts),
+    all(protocol.oneOf(...protocols), () => hasPorts),
     () => {
       const ports = skb.parse(Ports, short);
       source.set(ports.source);

@@ -122,6 +122,38 @@ function steers(make: (facts: SteerFacts) => Steering, rows: readonly Row[]): vo
     expect(countedOf(steering)).toMatchObject({ wrongFamily: 1, outbound: 0, noListener: 0 });
   });
 
+  test('counts TCP connections for their pods: callers that are captured, else who is called', () => {
+    using steering = fillAll(make(FACTS));
+    const to = { to: '10.244.1.5', port: 80 };
+    for (const connection of [
+      { from: '10.244.1.5', to: '10.96.0.1', port: 80 },
+      { from: '10.244.1.5', to: '10.96.0.1', port: 53 },
+      { from: '10.244.1.5', to: '10.96.0.1', port: 53, protocol: IPPROTO_UDP },
+      { from: '192.168.9.9', to: '10.244.1.5', port: 80 },
+      { from: '10.9.0.1', ...to },
+      { from: '10.244.1.6', ...to, port: 15008 },
+      { from: '10.9.0.1', to: '10.9.0.2', port: 80 },
+      { from: '10.244.1.5', to: '10.244.1.9', port: 80 },
+      { from: 'fd00:1::5', to: 'fd00:2::1', port: 80 },
+      { from: 'fd00:3::1', to: 'fd00:1::5', port: 80 },
+      { from: 'fd00:3::1', to: 'fd00:1::5', port: 80 },
+    ])
+      steering.choose(connection);
+    const ofSlot = (slot: number): number[] =>
+      (['outbound', 'inbound'] as const).flatMap((direction) =>
+        (['ipv4', 'ipv6'] as const).map((family) => steering.connections(slot, direction, family)),
+      );
+    expect([0, 1, 2, 3].map(ofSlot)).toEqual([
+      [0, 0, 1, 0],
+      [2, 1, 2, 2],
+      [1, 0, 0, 0],
+      [0, 0, 0, 0],
+    ]);
+    steering.fill(LISTENER.outbound, undefined);
+    expect(steering.choose({ from: '10.244.1.5', to: '10.96.0.1', port: 80 })).toBe('refused');
+    expect(ofSlot(1)).toEqual([2, 1, 2, 2]);
+  });
+
   test.each([{}, { ipv4: podCidrs.ipv4 }, { ipv6: podCidrs.ipv6 }, { ipv4: '10.244.1.6/32', ipv6: 'fd00:1::5/128' }])(
     'wherever pods are looked up: %j',
     (prefixes) => {

@@ -13,9 +13,9 @@ import {
   type Ended,
   type Program,
 } from 'bpf-asm';
-import { LISTENER, listeners, POD_FLAG, proxyCounters, STEERED } from '../maps.ts';
+import { CONNECTION, counters, DIRECTION, LISTENER, listeners, POD_FLAG, proxyCounters, STEERED } from '../maps.ts';
 import type { SteerFacts } from './facts.ts';
-import { findPod } from './find-pod.ts';
+import { findPod, type FoundPod } from './find-pod.ts';
 import { LICENCE } from './tools.ts';
 
 const DNS_PORT = 53;
@@ -38,22 +38,24 @@ export function steer({ node, proxy, hbone, dns, handover }: SteerFacts): Progra
     const isQuery = all(dns, () => all(protocol.eq(IPPROTO_UDP), () => localPort.eq(DNS_PORT)));
     when(not(any(protocol.eq(IPPROTO_TCP), isQuery)), pass);
 
-    const [caller, callerFlags, family] = [variable(u32, 0), variable(u32, 0), variable(u32, 0)];
+    const [caller, callerSlot, callerFlags] = [variable(u32, 0), variable(u32, 0), variable(u32, 0)];
+    const family = variable(u32, 0);
+    const called = (pod: FoundPod): void => {
+      caller.set(pod.ifindex);
+      callerSlot.set(pod.slot);
+      callerFlags.set(pod.flags);
+    };
     match(
       connection.family,
       {
         [AF_INET]: () => {
           when(any(...proxy.addresses.ipv4.map((own) => () => connection.localIp4.eq(own))), pass);
-          const pod = findPod(tools, node, connection.remoteIp4);
-          caller.set(pod.ifindex);
-          callerFlags.set(pod.flags);
+          called(findPod(tools, node, connection.remoteIp4));
         },
         [AF_INET6]: () => {
           when(connection.localIp6.within(LINK_LOCAL), pass);
           when(any(...proxy.addresses.ipv6.map((own) => () => connection.localIp6.eq(own))), pass);
-          const pod = findPod(tools, node, connection.remoteIp6);
-          caller.set(pod.ifindex);
-          callerFlags.set(pod.flags);
+          called(findPod(tools, node, connection.remoteIp6));
           family.set(1);
         },
       },
@@ -89,7 +91,23 @@ export function steer({ node, proxy, hbone, dns, handover }: SteerFacts): Progra
     const listener = lookup(listeners, slot.get().add(family.get())).orElse(() => refuse('noListener'));
     when(assign(listener, { reuseport: !handover }).ne(0), () => refuse('wrongFamily'));
     count(proxyCounters, what.get(), 1);
+    when(protocol.eq(IPPROTO_TCP), countForPod);
     return pass();
+
+    /** Once for each connection, so that no packet pays for it. */
+    function countForPod(): void {
+      const [podSlot, direction] = [variable(u32, callerSlot.get()), variable(u32, DIRECTION.outbound)];
+      when(not(callerFlags.get().hasAny(POD_FLAG.classify)), () => {
+        direction.set(DIRECTION.inbound);
+        when(
+          family.get().eq(0),
+          () => podSlot.set(findPod(tools, node, connection.localIp4).slot),
+          () => podSlot.set(findPod(tools, node, connection.localIp6).slot),
+        );
+      });
+      const index = podSlot.get().shl(6).or(direction.get().shl(5)).or(family.get().shl(4)).or(CONNECTION);
+      count(counters, index, { packets: 1, bytes: 0 });
+    }
 
     function refuse(why: keyof typeof STEERED): Ended {
       count(proxyCounters, STEERED[why], 1);

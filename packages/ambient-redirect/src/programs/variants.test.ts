@@ -47,7 +47,7 @@ const VARIANTS = MODES.flatMap((mode, i) =>
       },
       proxy,
       mode,
-      ...(j % 2 === i % 2 ? { sample: 64 } : {}),
+      ...(j % 2 === i % 2 ? { sample: 64, snapshot: j < 2 } : {}),
     };
     return [`mode ${mode}, the proxy ${name}`, facts];
   }),
