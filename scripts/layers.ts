@@ -76,7 +76,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       engine: ['error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'chain', 'observe'],
       demo: ['error', 'proxy', 'engine'],
       control: ['error', 'engine', 'observe'],
-      config: ['error', 'ports', 'policy', 'engine'],
+      config: ['error', 'ports', 'policy', 'engine', 'control'],
       agent: ['error', 'engine', 'observe', 'control', 'config'],
       doctor: ['error', 'ports', 'maps', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine'],
       report: ['error', 'ports', 'maps', 'chain', 'observe', 'engine', 'control'],

@@ -68,6 +68,16 @@ export interface ShadowingNeighbour {
   readonly priority: number | undefined;
 }
 
+/** What is wrong at one place of a configuration. */
+export interface ConfigProblem {
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** What it is about, such as `pods[0].policy.dns`; empty for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
 /** What an error knows besides its code and message. Every field is present only where it means something. */
 export interface AmbientRedirectErrorContext {
   /** The interface that it is about. */
@@ -80,6 +90,8 @@ export interface AmbientRedirectErrorContext {
   readonly failures?: readonly { readonly id: string; readonly error: unknown }[];
   /** Of `ERR_SHADOWED`: who hides the programs of the pod. */
   readonly neighbours?: readonly ShadowingNeighbour[];
+  /** Of `ERR_CONFIG`: all that is wrong with the file, in the order of its lines. */
+  readonly problems?: readonly ConfigProblem[];
   /** What to do about it, in one sentence. */
   readonly hint?: string;
   /** The error that led to this one. */
@@ -94,6 +106,7 @@ export class AmbientRedirectError extends Error {
   readonly candidates: readonly string[] | undefined;
   readonly failures: AmbientRedirectErrorContext['failures'] | undefined;
   readonly neighbours: readonly ShadowingNeighbour[] | undefined;
+  readonly problems: readonly ConfigProblem[] | undefined;
   readonly hint: string | undefined;
 
   /**
@@ -111,6 +124,7 @@ export class AmbientRedirectError extends Error {
     this.candidates = candidates;
     this.failures = context.failures;
     this.neighbours = context.neighbours;
+    this.problems = context.problems;
     this.hint = hint;
   }
 }

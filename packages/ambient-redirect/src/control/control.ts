@@ -1,5 +1,8 @@
 import type { EngineStatus, RedirectEngine } from '../engine/index.ts';
 
+/** Where the agent listens to other commands, unless it is told otherwise. */
+export const DEFAULT_SOCKET = '/run/ambient-redirect/agent.sock';
+
 /** What is wanted of an agent, and is not so. */
 export interface UnmetWish {
   /** The pod's id. */

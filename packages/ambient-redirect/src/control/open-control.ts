@@ -1,9 +1,6 @@
 import { DEFAULT_DIRECTORY, EngineView, recordedOptions, RedirectEngine, type EngineOptions } from '../engine/index.ts';
-import type { Control, ReadControl } from './control.ts';
+import { DEFAULT_SOCKET, type Control, type ReadControl } from './control.ts';
 import { RemoteEngine } from './remote-engine.ts';
-
-/** Where the agent listens, unless it is told otherwise. */
-export const DEFAULT_SOCKET = '/run/ambient-redirect/agent.sock';
 
 /** Options of {@link openControl}. */
 export interface ControlOptions extends EngineOptions {

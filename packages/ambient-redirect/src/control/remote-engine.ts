@@ -4,7 +4,6 @@ import type { EventStream } from 'netlink-tc';
 import type {
   EngineMetrics,
   Enrolment,
-  EnrollOptions,
   PodRequest,
   ProxyReference,
   ProxyState,
@@ -12,6 +11,7 @@ import type {
   RedirectEngine,
   UnenrollOptions,
 } from '../engine/index.ts';
+import type { EnrollOptions } from '../engine/enroll.ts';
 import { AmbientRedirectError } from '../error.ts';
 import type { TrafficEvent } from '../observe/index.ts';
 import type { Control, ControlStatus } from './control.ts';

@@ -79,7 +79,7 @@ test('a question that takes long can be given up, and tells how it goes', async 
       await once(signal as AbortSignal, 'abort');
       seen.push('aborted');
       throw new Error('late');
-    }) as Control['unenroll'],
+    }) as unknown as Control['unenroll'],
   });
   const stop = new AbortController();
   const left: number[] = [];

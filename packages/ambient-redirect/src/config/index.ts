@@ -1,0 +1,3 @@
+export { loadConfig, loadPod, type AgentConfig } from './config.ts';
+export type { ListenAddress } from './listen-address.ts';
+export { parsePods } from './pods.ts';
