@@ -4,11 +4,11 @@ import { describeWith } from '../support/needs.ts';
 import { startLoad, type LoadReport } from './load.ts';
 import { COMBINATIONS, NEEDS, Scene, SETUP_MS, synsSentAgain, times, type PodName } from './scene.ts';
 
-const CYCLES = times(2);
+const CYCLES = times(20);
 /** Connections that are open at a time: of eight workers, and one of each family that carries much. */
 const AT_ONCE = 10;
 /** How long pods stay as they are, in milliseconds. */
-const DWELL_MS = 150;
+const DWELL_MS = 50;
 
 /** What must not have happened, and, for whoever looks at a longer run, what has. */
 function whole(what: string, report: LoadReport, cycles: number): void {

@@ -18,10 +18,11 @@ export const NEEDS: readonly Need[] = [root, ...['haproxy', 'nft'].map(tool)];
 /** A lab and its processes take some seconds on a machine that is busy. */
 export const SETUP_MS = 60_000;
 
+const GIVEN = process.env['AMBIENT_CYCLES'];
+
 /** How often something is repeated: so often, or what `AMBIENT_CYCLES` says. */
-export function times(few: number): number {
-  const given = process.env['AMBIENT_CYCLES'];
-  return given === undefined ? few : Number(given);
+export function times(usual: number): number {
+  return GIVEN === undefined ? usual : Number(GIVEN);
 }
 
 /** One way to redirect. */
@@ -34,6 +35,15 @@ export interface Combination {
 export const COMBINATIONS: readonly Combination[] = (['tcx', 'clsact'] as const).flatMap((attach) =>
   (['sk_lookup', 'tproxy'] as const).map((steer) => ({ attach, steer })),
 );
+
+/** Two that have each way of attaching and of steering; all of them where `AMBIENT_CYCLES` is set. For what takes its time, and does not depend on both. */
+export const SOME: readonly Combination[] =
+  GIVEN === undefined
+    ? [
+        { attach: 'tcx', steer: 'sk_lookup' },
+        { attach: 'clsact', steer: 'tproxy' },
+      ]
+    : COMBINATIONS;
 
 /** Pods of a lab that can be enrolled. */
 export type PodName = 'client' | 'server';
@@ -57,7 +67,7 @@ export class Scene implements AsyncDisposable {
     this.#options = options;
   }
 
-  static async open({ attach, steer }: Combination): Promise<Scene> {
+  static async open({ attach, steer }: Combination, changes: EngineOptions = {}): Promise<Scene> {
     const sys = await openSys();
     const lab = await createLab(sys);
     try {
@@ -73,6 +83,7 @@ export class Scene implements AsyncDisposable {
         podCidrs: [POD_CIDR.ipv4, POD_CIDR.ipv6],
         attach,
         steer,
+        ...changes,
       };
       const engine = await RedirectEngine.open(options);
       const scene = new Scene({ sys, lab, engine, proxy, invalid }, options);

@@ -179,3 +179,27 @@ export async function createLab(sys: Sys, options: LabOptions = {}): Promise<Lab
     throw error;
   }
 }
+
+/** A pod beside those of the lab. */
+export type PodSpec = Pick<LabHost, 'name' | 'ipv4' | 'ipv6' | 'hostInterface' | 'hostIndex'>;
+
+/** Joins more pods to the node of a lab, each by a route of its own. @returns the pods: close them before the lab */
+export async function addPods(sys: Sys, { node }: Lab, specs: readonly PodSpec[]): Promise<readonly LabHost[]> {
+  const pods: LabHost[] = [];
+  try {
+    for (const spec of specs) {
+      const pod = new LabHost(sys, spec);
+      pods.push(pod);
+      settings(pod, {});
+      const { hostInterface: name, hostIndex: index, netns } = pod;
+      const peer = { name: 'eth0', index: ETH0, netns: { fd: netns.fd } };
+      await node.socket.request(addLink({ kind: 'veth', name, index, up: true, peer }));
+      await pod.socket.batch(podSide(pod, {}));
+      await node.socket.batch(nodeSide([pod], {}));
+    }
+    return pods;
+  } catch (error) {
+    await Promise.all(pods.map((each) => each.close()));
+    throw error;
+  }
+}

@@ -100,7 +100,8 @@ export class ClsactHooks {
     const name = this.#qdiscRecord(device);
     const record = this.#records.get<QdiscRecord>(name);
     if (record === undefined) return;
-    const isThere = linkName(await this.#socket.request(getLink(device))) === record.link;
+    const link = await ifThere(this.#socket.request(getLink(device)));
+    const isThere = link !== undefined && linkName(link) === record.link;
     const isMade = record.made || (await this.#bothSides(device)).some((each) => this.#isOfOurs(each));
     if (!isThere || !isMade) this.#records.delete(name);
     else if (!record.made) this.#records.put(name, { ...record, made: true } satisfies QdiscRecord);

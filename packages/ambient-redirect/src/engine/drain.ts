@@ -1,3 +1,4 @@
+import { inBulk } from './bulk.ts';
 import { savePod, type EngineContext } from './context.ts';
 import { convergeHostIn, convergePod } from './converge.ts';
 import { mapped, openConnections } from './direct-flows.ts';
@@ -27,14 +28,18 @@ export async function settleDrains(context: EngineContext): Promise<ReadonlyMap<
   const draining = [...context.pods.values()].filter(({ phase }) => phase === 'draining');
   if (draining.length === 0) return left;
   const cookies = await proxiedBy(context);
+  const done: PodRecord[] = [];
   for (const pod of draining) {
     const now = addressesOf(pod).flatMap((address) => cookies.get(mapped(address)) ?? []);
     const waited = context.drains.get(pod.id) ?? new Set(now);
     context.drains.set(pod.id, waited);
     const count = now.filter((cookie) => waited.has(cookie)).length;
     if (count > 0 && Date.now() < (pod.drainUntil ?? 0)) left.set(pod.id, count);
-    else await removePod(context, pod);
+    else done.push(pod);
   }
+  await inBulk(context.directory.records, done.length, async () => {
+    for (const pod of done) await removePod(context, pod);
+  });
   if (left.size < draining.length) await convergeHostIn(context);
   return left;
 }
