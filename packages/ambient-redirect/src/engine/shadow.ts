@@ -73,7 +73,11 @@ async function onHook(
 }
 
 /** How many entries will be before ours. Beside a program that is not there, or is named by a descriptor, it is at the end. */
-function placeToBe({ settings }: EngineContext, mode: 'tcx' | 'clsact', entries: readonly ChainEntry[]): number {
+export function placeToBe(
+  { settings }: Pick<EngineContext, 'settings'>,
+  mode: 'tcx' | 'clsact',
+  entries: readonly ChainEntry[],
+): number {
   const { order, priority } = settings;
   if (mode === 'clsact') {
     return entries.filter(({ layer, filter }) => layer === 'tcx' || (filter?.priority ?? 0) < priority).length;
@@ -89,7 +93,8 @@ function placeToBe({ settings }: EngineContext, mode: 'tcx' | 'clsact', entries:
   return at < 0 ? end : isBefore ? at : at + 1;
 }
 
-function hides({ verdicts, layer, reached }: ChainEntry, mode: 'tcx' | 'clsact'): boolean {
+/** Whether an entry that stands before ours can let a packet go on, or send it elsewhere, so that ours does not see it. */
+export function hides({ verdicts, layer, reached }: ChainEntry, mode: 'tcx' | 'clsact'): boolean {
   if (reached === 'never') return false;
   return verdicts.some((verdict) => {
     // What leaves tcx goes on to the filters of clsact.

@@ -1,0 +1,187 @@
+import {
+  isNetlinkTcError,
+  listFilters,
+  listLinks,
+  openById,
+  openPinnedProgram,
+  queryHook,
+  readProgramInfo,
+  type BpfFilterOptions,
+  type Direction,
+  type Link,
+  type Sys,
+} from 'netlink-tc';
+import { constants } from 'node:os';
+import { OWNER } from '../engine/pod-record.ts';
+import { area, type Area, type Finding } from './finding.ts';
+import { readMounts } from './mount-table.ts';
+import { ourPrograms, type MachineScene, type NetworkScene } from './scene.ts';
+
+/** Codes of what is found of what earlier engines left. */
+export type LeftoverCode = 'leftover-none' | 'leftover-filter' | 'leftover-link' | 'leftover-directory';
+
+/** What nobody looks after. */
+export const LEFTOVERS: Area<LeftoverCode> = area('leftovers', {
+  'leftover-none': {
+    severity: 'ok',
+    title: 'Nothing of an earlier engine is left',
+    cause: 'Every program with a name of ours is recorded in a state, and there is no other state.',
+    see: ['bpftool net show', 'find /sys/fs/bpf -name records'],
+    remedy: 'Nothing to do.',
+  },
+  'leftover-filter': {
+    severity: 'error',
+    title: 'A filter of clsact has a name of ours, and no state knows it',
+    cause:
+      'The state was removed by hand, and the filter went on: it redirects or drops by maps that nobody changes any more.',
+    see: ['tc filter show dev DEV ingress', 'tc filter show dev DEV egress'],
+    remedy:
+      'Take it away by tc(8), with exactly this priority and handle: `tc filter del dev DEV ingress pref 20000 handle 0x1 bpf`. Then enroll the pod anew.',
+  },
+  'leftover-link': {
+    severity: 'error',
+    title: 'A program of tcx has a name of ours, and no state knows it',
+    cause:
+      'Its link is held by a process, or by a pin in a place that is not known here: it redirects or drops by maps that nobody here changes.',
+    see: ['bpftool net show dev DEV', 'bpftool link show', 'find /sys/fs/bpf'],
+    remedy: 'Remove the pin of the link, end the process that holds it, or `bpftool link detach id ID`.',
+  },
+  'leftover-directory': {
+    severity: 'warning',
+    title: 'There is the state of another engine',
+    cause:
+      'Another engine works on this node, or one has ended without tearing down: a demo, a test, or a self-test of the doctor that was killed. Two engines that enroll the same pods take the traffic from each other.',
+    see: ['find /sys/fs/bpf -name records'],
+    remedy: 'If no engine uses it any more: `ambient-redirect teardown --directory DIR`.',
+  },
+});
+
+const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
+/** Names of programs that are on hooks of the host. */
+const NAMES: ReadonlySet<string | undefined> = new Set([...Object.values(OWNER), 'ztunnel_host_in']);
+
+/** Looks for states, filters and links that nobody looks after. */
+export async function checkLeftovers(scene: NetworkScene): Promise<Finding[]> {
+  const others = otherStates(scene);
+  const looked = others.map((path) => LEFTOVERS.finding('leftover-directory', path, contents(scene, path)));
+  const elsewhere = new Set(others.flatMap((path) => pinnedPrograms(scene, path)));
+  const found = [...looked, ...(await strays(scene, elsewhere))];
+  return found.length > 0 ? found : [LEFTOVERS.finding('leftover-none', 'the host', [])];
+}
+
+/** Directories of a bpffs that have the records of an engine, but for the one that is looked at. */
+function otherStates({ machine, directory }: MachineScene): readonly string[] {
+  const roots = readMounts(machine)
+    .filter(({ kind }) => kind === 'bpf')
+    .map(({ path }) => path);
+  const places = [...new Set(roots)].flatMap((root) => machine.list(root).map((name) => `${root}/${name}`));
+  return places.filter((path) => path !== directory && versionOf(machine, path) !== undefined);
+}
+
+/** The directory of the version that has the records. */
+function versionOf(machine: MachineScene['machine'], path: string): string | undefined {
+  return machine
+    .list(path)
+    .filter((name) => /^v\d+$/.test(name))
+    .find((name) => machine.list(`${path}/${name}/maps`).includes('records'));
+}
+
+function contents({ machine }: MachineScene, path: string): string[] {
+  const version = versionOf(machine, path) ?? '';
+  return ['links', 'programs'].map((folder) => {
+    const names = machine.list(`${path}/${version}/${folder}`);
+    return `${path}/${version}/${folder}: ${names.length === 0 ? 'nothing' : names.join(', ')}`;
+  });
+}
+
+/** Ids of the programs that a state has pinned. */
+function pinnedPrograms({ sys, machine }: MachineScene, path: string): readonly number[] {
+  const folder = `${path}/${versionOf(machine, path) ?? ''}/programs`;
+  return machine.list(folder).flatMap((name) => {
+    try {
+      using program = openPinnedProgram(sys, `${folder}/${name}`);
+      return [readProgramInfo(sys, program.fd).id];
+    } catch (error) {
+      // It was unpinned meanwhile, or is not ours to open.
+      if (isNetlinkTcError(error)) return [];
+      throw error;
+    }
+  });
+}
+
+/** Programs of our names at places that no state has. */
+async function strays(scene: NetworkScene, elsewhere: ReadonlySet<number>): Promise<Finding[]> {
+  const { sys, host } = scene;
+  const names = new Map<number, string | undefined>();
+  const nameOf = (id: number): string | undefined => {
+    if (!names.has(id)) names.set(id, programName(sys, id));
+    return names.get(id);
+  };
+  const links = await host.socket.request(listLinks());
+  const found: Finding[] = [];
+  for (const link of links.filter(({ kind }) => kind === 'veth' || kind === 'netkit')) {
+    for (const direction of DIRECTIONS) {
+      const ours = ourPrograms(scene, link.index, direction);
+      const isStray = (id: number | undefined, name: string | undefined): boolean =>
+        NAMES.has(name) && (id === undefined || !(elsewhere.has(id) || ours.has(id)));
+      const place = `${link.name} ${direction}`;
+      for (const { programId, linkId } of tcxEntries(scene, link, direction))
+        if (isStray(programId, nameOf(programId)))
+          found.push(
+            LEFTOVERS.finding('leftover-link', place, [
+              `program ${nameOf(programId)} id ${programId} link_id ${linkId}`,
+            ]),
+          );
+      for (const { name, id, priority, handle } of await filtersOf(scene, link, direction))
+        if (isStray(id, name))
+          found.push(
+            LEFTOVERS.finding('leftover-filter', place, [
+              `filter ${name} pref ${priority} handle 0x${handle.toString(16)} id ${id ?? '?'}`,
+            ]),
+          );
+    }
+  }
+  return found;
+}
+
+function programName(sys: Sys, id: number): string | undefined {
+  using object = openById(sys, 'program', id);
+  return object === undefined ? undefined : readProgramInfo(sys, object.fd).name;
+}
+
+function tcxEntries(
+  { sys, host }: NetworkScene,
+  { index: target }: Link,
+  direction: Direction,
+): ReturnType<typeof queryHook>['entries'] {
+  try {
+    return host.netns.run(() => queryHook(sys, { target, attachType: `tcx_${direction}` })).entries;
+  } catch (error) {
+    // No tcx, or no link any more.
+    if (isNetlinkTcError(error) && (error.errno === constants.errno.EINVAL || error.code === 'ERR_NOT_FOUND'))
+      return [];
+    throw error;
+  }
+}
+
+interface FoundFilter {
+  readonly name: string | undefined;
+  readonly id: number | undefined;
+  readonly priority: number;
+  readonly handle: number;
+}
+
+async function filtersOf({ host }: NetworkScene, { index: device }: Link, parent: Direction): Promise<FoundFilter[]> {
+  const { EINVAL, ENOENT, EOPNOTSUPP } = constants.errno;
+  try {
+    const filters = await host.socket.request(listFilters({ device, parent }));
+    const bpf = filters.filter(({ kind }) => kind === 'bpf');
+    return bpf.map(({ priority, handle, options }) => {
+      const { name, id } = (options ?? {}) as BpfFilterOptions;
+      return { name, id, priority, handle };
+    });
+  } catch (error) {
+    if (isNetlinkTcError(error) && [EINVAL, ENOENT, EOPNOTSUPP].some((errno) => errno === error.errno)) return [];
+    throw error;
+  }
+}
