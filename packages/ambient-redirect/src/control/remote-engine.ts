@@ -119,7 +119,7 @@ export class RemoteEngine implements Control {
     return this.#call('metrics', {});
   }
 
-  async events(options: { readonly sample?: number } = {}): Promise<EventStream<TrafficEvent>> {
+  async events(options: Parameters<RedirectEngine['events']>[0] = {}): Promise<EventStream<TrafficEvent>> {
     const over = new AbortController();
     const lines = await this.#send('events', options, over.signal);
     const first = await lines.next();

@@ -35,6 +35,7 @@ const event = (time: bigint): TrafficEvent => ({
   direction: 'outbound',
   family: 'ipv4',
   verdict: 'captured',
+  program: 'app_outbound',
   protocol: 6,
   source: '10.0.0.1',
   destination: '10.0.0.2',

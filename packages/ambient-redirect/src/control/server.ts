@@ -227,7 +227,7 @@ function refused(message: string, cause?: unknown): AmbientRedirectError {
 
 /** Tells of packets until who asked hangs up. */
 async function tellEvents(control: Control, { body, signal, write, room }: Call): Promise<void> {
-  using stream = await control.events(body as { readonly sample?: number });
+  using stream = await control.events(body);
   write({ kind: 'open' });
   let told = 0;
   try {

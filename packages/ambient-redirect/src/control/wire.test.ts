@@ -36,7 +36,11 @@ function hasText(value: unknown, names: ReadonlySet<string>): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return Object.entries(value).some(
     ([key, member]) =>
-      key === 'bigint' || key === '$error' || (names.has(key) && typeof member !== 'bigint') || hasText(member, names),
+      key === 'bigint' ||
+      key === '$error' ||
+      key === '$bytes' ||
+      (names.has(key) && typeof member !== 'bigint') ||
+      hasText(member, names),
   );
 }
 
@@ -44,6 +48,12 @@ test('bigints are decimal strings, and named', () => {
   const line = encodeLine({ kind: 'event', event: { time: 12345678901234567890n, port: 80 } });
   expect(line).toBe('{"kind":"event","event":{"time":"12345678901234567890","port":80},"bigints":["time"]}\n');
   expect(decodeLine(line)).toEqual({ kind: 'event', event: { time: 12345678901234567890n, port: 80 } });
+});
+
+test('bytes arrive as bytes', () => {
+  const line = encodeLine({ kind: 'event', event: { packet: Uint8Array.of(0, 255), same: Buffer.of(1) } });
+  expect(line).toBe('{"kind":"event","event":{"packet":{"$bytes":"AP8="},"same":{"$bytes":"AQ=="}}}\n');
+  expect(decodeLine(line)['event']).toEqual({ packet: Uint8Array.of(0, 255), same: Uint8Array.of(1) });
 });
 
 test('errors keep all that they know, and are told by the guards', () => {

@@ -1,6 +1,6 @@
 /**
  * What goes over the agent's socket: JSON, one document a line. What JSON cannot say is said so: a bigint as a string of decimal digits, its
- * member's name in the line's `bigints`; an error as `{"$error": {"name", "message", "code", ...}}`.
+ * member's name in the line's `bigints`; bytes as `{"$bytes": BASE64}`; an error as `{"$error": {"name", "message", "code", ...}}`.
  */
 
 /** A line of an answer: the last one is a `result` or an `error`, of a stream also an `end`. */
@@ -19,11 +19,14 @@ export type Line =
 /** Writes a document as one line, its end included. */
 export function encodeLine(document: object): string {
   const bigints = new Set<string>();
-  const text = JSON.stringify(document, (name, value: unknown) => {
+  const text = JSON.stringify(document, function (this: Readonly<Record<string, unknown>>, name, value: unknown) {
     if (typeof value === 'bigint') {
       bigints.add(name);
       return String(value);
     }
+    // As it was before a Buffer has made JSON of itself.
+    const bytes = this[name];
+    if (bytes instanceof Uint8Array) return { $bytes: Buffer.from(bytes).toString('base64') };
     return value instanceof Error ? { $error: describeError(value) } : value;
   });
   const revived = bigints.size === 0 ? text : `${text.slice(0, -1)},"bigints":${JSON.stringify([...bigints])}}`;
@@ -52,6 +55,7 @@ function revive(value: unknown, bigints: ReadonlySet<unknown>): unknown {
   ]);
   const [first] = members;
   if (members.length === 1 && first?.[0] === '$error') return reviveError(first[1] as Record<string, unknown>);
+  if (members.length === 1 && first?.[0] === '$bytes') return Uint8Array.from(Buffer.from(String(first[1]), 'base64'));
   return Object.fromEntries(members);
 }
 
