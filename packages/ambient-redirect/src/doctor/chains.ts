@@ -4,6 +4,7 @@ import {
   formatChain,
   getQdisc,
   isNetlinkTcError,
+  ProgramReader,
   type ChainEntry,
   type Direction,
   type HookChain,
@@ -33,9 +34,10 @@ interface Hook {
 export async function checkChains(scene: NetworkScene): Promise<Finding[]> {
   const found: Finding[] = [];
   const empty: string[] = [];
+  const reader = new ProgramReader(scene.sys);
   for (const each of scene.interfaces) {
     try {
-      const findings = await checkInterface(scene, each);
+      const findings = await checkInterface(scene, reader, each);
       if (findings.length === 0) empty.push(each.name);
       found.push(...findings);
     } catch (error) {
@@ -48,10 +50,10 @@ export async function checkChains(scene: NetworkScene): Promise<Finding[]> {
   return found;
 }
 
-async function checkInterface(scene: NetworkScene, of: Interface): Promise<Finding[]> {
+async function checkInterface(scene: NetworkScene, reader: ProgramReader, of: Interface): Promise<Finding[]> {
   const directions = of.role === 'proxy' ? (['ingress'] as const) : (['ingress', 'egress'] as const);
   const hooks: Hook[] = [];
-  for (const direction of directions) hooks.push(await readHook(scene, of, direction));
+  for (const direction of directions) hooks.push(await readHook(scene, reader, { of, direction }));
   const lines = hooks
     .filter(({ chain: { entries } }) => entries.length > 0)
     .map(({ chain: each }) => formatChain(each));
@@ -63,7 +65,12 @@ async function checkInterface(scene: NetworkScene, of: Interface): Promise<Findi
   return [whole, ...details];
 }
 
-async function readHook(scene: NetworkScene, { index, name, role }: Interface, direction: Direction): Promise<Hook> {
+async function readHook(
+  scene: NetworkScene,
+  reader: ProgramReader,
+  { of, direction }: { readonly of: Interface; readonly direction: Direction },
+): Promise<Hook> {
+  const { index, name, role } = of;
   const { sys, host, settings } = scene;
   const ours = ourPrograms(scene, index, direction);
   const owner = role === 'proxy' ? 'ztunnel_host_in' : OWNER[direction];
@@ -71,6 +78,7 @@ async function readHook(scene: NetworkScene, { index, name, role }: Interface, d
     device: index,
     direction,
     netns: host.netns,
+    reader,
     owner: ({ program }) => (program !== undefined && ours.has(program.id) ? 'ambient-redirect' : undefined),
   });
   const at = read.entries.findIndex((entry) => entry.owner !== undefined);

@@ -60,6 +60,8 @@ export interface ChainOptions {
   readonly direction: Direction;
   /** The namespace of the link and of the socket, where that is not the thread's. */
   readonly netns?: Netns;
+  /** Who has read the programs of other chains: those that are on this hook, too, are not read and followed again. */
+  readonly reader?: ProgramReader;
   /** Names the owner of an entry; undefined for those of others. */
   readonly owner?: (entry: Pick<ChainEntry, 'layer' | 'program' | 'linkId' | 'filter'>) => string | undefined;
 }
@@ -76,12 +78,7 @@ type Unplaced = Omit<ChainEntry, 'reached' | 'shadowedBy'>;
  * ```
  */
 export async function chain(sys: Sys, socket: NetlinkSocket, options: ChainOptions): Promise<HookChain> {
-  const { device, direction, owner = () => undefined } = options;
-  let symbols: ReadonlyMap<number, number> | undefined;
-  const reader = new ProgramReader(
-    sys,
-    tcHelperResult(() => (symbols ??= translatedHelpers())),
-  );
+  const { device, direction, owner = () => undefined, reader = new ProgramReader(sys) } = options;
   const tcx = readTcx(sys, options);
   // tcx refuses a link that is not there; the list of its filters is empty.
   if (tcx === undefined) await socket.request(getLink(device));
@@ -132,17 +129,22 @@ async function readFilters(socket: NetlinkSocket, device: number, direction: Dir
   }
 }
 
-/** Reads programs by their ids, each once. */
-class ProgramReader {
+/**
+ * Reads programs by their ids, each once, and finds what they can return. The kernel gives no id to two programs, so one reader may be given to
+ * many calls of {@link chain}: pods share programs.
+ */
+export class ProgramReader {
   readonly #sys: Sys;
   readonly #helper: HelperResult;
   readonly #known = new Map<number, { program: ChainProgram; returns: Returns | undefined }>();
 
-  constructor(sys: Sys, helper: HelperResult) {
+  constructor(sys: Sys) {
+    let symbols: ReadonlyMap<number, number> | undefined;
     this.#sys = sys;
-    this.#helper = helper;
+    this.#helper = tcHelperResult(() => (symbols ??= translatedHelpers()));
   }
 
+  /** A program, and what it can return: undefined where it may not be read, or is gone. */
   read(id: number): { program: ChainProgram; returns: Returns | undefined } {
     const known = this.#known.get(id) ?? this.#open(id);
     this.#known.set(id, known);
