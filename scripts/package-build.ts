@@ -36,8 +36,12 @@ export function entriesOf(manifest: Manifest, condition: string = SOURCE_CONDITI
  * as a bundle of its own in `dist/cli` (ESM only, no types); and what has the export condition `browser`, in `dist/browser`
  * (ESM only, without Node's modules). `tsup --no-dts` leaves the types out.
  * @param directory the package's directory
+ * @param options `processes`: files that the package starts as processes, by their paths below `src` without their ending
  */
-export function packageBuild(directory: string): Options[] {
+export function packageBuild(
+  directory: string,
+  { processes = [] }: { readonly processes?: readonly string[] } = {},
+): Options[] {
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
   const common: Options = { target: 'node20', platform: 'node', sourcemap: true, splitting: true, silent: true };
   const library: Options = {
@@ -47,12 +51,16 @@ export function packageBuild(directory: string): Options[] {
     // tsup passes `baseUrl`, which TypeScript 6 calls deprecated.
     dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
     // All builds run at once: each cleans its own directory only.
-    clean: ['!cli/**', '!browser/**'],
+    clean: ['!cli/**', '!browser/**', ...processes.map((name) => `!${name}.js*`)],
   };
   const separate: Options = { ...common, format: ['esm'], dts: false, clean: true };
   const builds = [library];
   if (existsSync(join(directory, 'src/cli/main.ts'))) {
     builds.push({ ...separate, entry: { main: 'src/cli/main.ts' }, outDir: 'dist/cli' });
+  }
+  if (processes.length > 0) {
+    const entry = Object.fromEntries(processes.map((name) => [name, `src/${name}.ts`]));
+    builds.push({ ...separate, entry, clean: false, splitting: false });
   }
   const inBrowsers = entriesOf(manifest, 'browser');
   if (Object.keys(inBrowsers).length > 0) {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { CommandIo } from '../src/cli/command-spec.ts';
 import { run } from '../src/cli/run.ts';
 
 /** What a command did. */
@@ -14,6 +15,8 @@ export interface Outcome {
 export interface CallOptions {
   /** What it can read. */
   readonly input?: string;
+  /** In the place of `input`. */
+  readonly stdin?: CommandIo['stdin'];
   readonly signal?: AbortSignal;
   /** Told what is printed to standard error, as it is. */
   readonly onError?: (text: string) => void;
@@ -26,7 +29,7 @@ export async function call(args: readonly string[], options: CallOptions = {}): 
   let [out, err] = ['', ''];
   const { input, signal = new AbortController().signal, onError, onOutput } = options;
   const code = await run(args, {
-    stdin: Readable.from(input === undefined ? [] : [input]),
+    stdin: options.stdin ?? Readable.from(input === undefined ? [] : [input]),
     stdout: {
       write: (text) => {
         out += text;
@@ -55,8 +58,8 @@ export const COMMAND: readonly [string, ...string[]] = [
 ];
 
 /** Runs `ambient-redirect` as a process of its own. */
-export function spawnCommand(args: readonly string[]): Outcome {
+export function spawnCommand(args: readonly string[], options: { readonly uid?: number } = {}): Outcome {
   const [file, ...before] = COMMAND;
-  const { status, stdout, stderr } = spawnSync(file, [...before, ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(file, [...before, ...args], { encoding: 'utf8', ...options });
   return { code: status ?? -1, out: stdout, err: stderr };
 }

@@ -27,6 +27,12 @@ export class Arguments {
     return this.#get(name) === true;
   }
 
+  /** Whether it was given, or has a default. */
+  has(name: string): boolean {
+    const value = this.#get(name);
+    return value !== undefined && value !== false;
+  }
+
   /** The text of an option or argument. */
   text(name: string): string | undefined {
     const value = this.#get(name);

@@ -36,3 +36,32 @@ export const DRY_RUN_OPTION: OptionSpec = {
   name: 'dry-run',
   summary: 'print what would be made, replaced and removed, and change nothing',
 };
+
+/** How the engine works: of commands that can be the first on a node. What is left out is as it was recorded, or as in docs/configuration.md. */
+export const ENGINE_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'attach',
+    value: 'HOW',
+    choices: ['auto', 'tcx', 'clsact'],
+    summary: 'how programs are attached; auto takes tcx where the kernel has it',
+  },
+  {
+    name: 'steer',
+    value: 'HOW',
+    choices: ['auto', 'sk_lookup', 'tproxy'],
+    summary: "how connections find the proxy's listeners; auto takes sk_lookup where it can be had",
+  },
+  {
+    name: 'pod-cidr',
+    value: 'CIDR',
+    repeat: true,
+    summary: "the node's pod prefix, one a family: its pods are found faster",
+  },
+  { name: 'bypass', value: 'CIDR', repeat: true, summary: 'a prefix that is left alone for all pods' },
+  {
+    name: 'without-proxy',
+    value: 'WHAT',
+    choices: ['drop', 'pass'],
+    summary: 'what happens to what would be captured while there is no proxy',
+  },
+];

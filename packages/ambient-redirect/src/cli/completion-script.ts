@@ -173,7 +173,7 @@ if [[ "$funcstack[1]" == "_${NAME}" ]]; then _${NAME} "$@"; else compdef _${NAME
 const FISH_VALUES: Readonly<Record<Completion, string>> = {
   file: '-r -F',
   directory: "-x -a '(__fish_complete_directories)'",
-  interface: '-x -a \'(string match -r "[^/]+$" /sys/class/net/*)\'',
+  interface: `-x -a '(string replace /sys/class/net/ "" /sys/class/net/*)'`,
 };
 
 function fishQuote(text: string): string {

@@ -100,8 +100,9 @@ export function tellError(error: unknown): ToldError {
       hint: 'this is a fault of the command: report it with these lines',
     };
   }
-  const hint = typeof known.hint === 'string' ? known.hint : PERMISSION_CODES.has(known.code) ? PRIVILEGES : undefined;
-  const suffix = `; ${hint ?? ''}`;
+  const own = typeof known.hint === 'string' ? known.hint : undefined;
+  const suffix = `; ${own ?? ''}`;
+  const hint = PERMISSION_CODES.has(known.code) ? [own, PRIVILEGES].filter(Boolean).join('; ') : own;
   return {
     code: known.code,
     message: error.message.endsWith(suffix) ? error.message.slice(0, -suffix.length) : error.message,

@@ -10,7 +10,10 @@ export interface Style {
 }
 
 /** How to print to a stream. */
-export function styleFor(stream: { readonly isTTY?: boolean }, environment: NodeJS.ProcessEnv): Style {
+export function styleFor(
+  stream: { readonly isTTY?: boolean },
+  environment: Readonly<Record<string, string | undefined>>,
+): Style {
   const isPlain = stream.isTTY !== true || (environment['NO_COLOR'] ?? '') !== '';
   const code = (number: number) => (text: string) => (isPlain ? text : `\u001B[${number}m${text}\u001B[0m`);
   return { good: code(32), bad: code(31), dim: code(2), bold: code(1) };

@@ -1,8 +1,29 @@
 import type { CommandSpec } from '../command-spec.ts';
 import { completion } from './completion.ts';
+import { demo } from './demo.ts';
+import { enroll } from './enroll.ts';
+import { proxyClear, proxySet, proxyShow } from './proxy.ts';
+import { reconcile } from './reconcile.ts';
+import { teardown } from './teardown.ts';
+import { unenroll } from './unenroll.ts';
+import { upgrade } from './upgrade.ts';
 
 /** Every command, in the order of the help and of the documentation. */
-export const COMMANDS: readonly CommandSpec[] = [completion];
+export const COMMANDS: readonly CommandSpec[] = [
+  // The node.
+  proxySet,
+  proxyClear,
+  proxyShow,
+  enroll,
+  unenroll,
+  // Keeping it well.
+  reconcile,
+  upgrade,
+  teardown,
+  // The rest.
+  demo,
+  completion,
+];
 
 /** What commands of two words have in common: the first word, and what it is about. */
 export const COMMAND_GROUPS: Readonly<Record<string, string>> = {
