@@ -1,9 +1,11 @@
 import type { CommandSpec } from '../command-spec.ts';
+import { chainShow } from './chain.ts';
 import { completion } from './completion.ts';
 import { demo } from './demo.ts';
 import { enroll } from './enroll.ts';
 import { proxyClear, proxySet, proxyShow } from './proxy.ts';
 import { reconcile } from './reconcile.ts';
+import { status } from './status.ts';
 import { teardown } from './teardown.ts';
 import { unenroll } from './unenroll.ts';
 import { upgrade } from './upgrade.ts';
@@ -16,6 +18,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   proxyShow,
   enroll,
   unenroll,
+  // Seeing what happens.
+  status,
+  chainShow,
   // Keeping it well.
   reconcile,
   upgrade,
