@@ -22,6 +22,8 @@ export interface EngineLab {
   readonly sys: Sys;
   readonly lab: Lab;
   readonly proxy: LabProcess;
+  /** Where the engines have their state. */
+  readonly directory: string;
   /** Opens an engine with the proxy; the last one tears down when the test ends. */
   open(changes?: EngineOptions): Promise<RedirectEngine>;
   /** What an engine is asked for to enroll a pod. */
@@ -65,6 +67,7 @@ export async function engineLab(options: EngineOptions = {}): Promise<EngineLab>
     sys,
     lab,
     proxy,
+    directory,
     open: async (changes = {}) => {
       const engine = await RedirectEngine.open({ ...all, ...changes });
       opened.push(engine);

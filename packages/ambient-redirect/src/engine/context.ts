@@ -11,6 +11,7 @@ import type { ProgramStore } from './program-store.ts';
 import type { ProxySide } from './proxy-side.ts';
 import type { ReconcileReport } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
+import { tellDelivered, tellFacts, type Telling } from './telling.ts';
 
 /** Name of the record that says what the pods' entries were placed by. */
 export const PLACES_RECORD = 'places';
@@ -39,14 +40,14 @@ export interface EngineContext {
   readonly drains: Map<string, ReadonlySet<bigint>>;
   /** What is the same for all pods; the host's addresses are those of the last look. */
   node: NodeFacts;
-  /** One of so many verdicts is told; undefined where nobody listens. */
-  sample: number | undefined;
+  /** What is told of packets; undefined where nobody listens. */
+  telling: Telling | undefined;
   /** What was found and mended when it was opened; undefined where there was nothing to look at. */
   opening: ReconcileReport | undefined;
 }
 
 /** What of it programs are made of. */
-export type FactsContext = Pick<EngineContext, 'settings' | 'node' | 'sample'> & {
+export type FactsContext = Pick<EngineContext, 'settings' | 'node' | 'telling'> & {
   readonly pods: ReadonlyMap<string, PodRecord>;
   readonly proxySide: Pick<ProxySide, 'state'>;
 };
@@ -90,14 +91,18 @@ function proxyFacts({ proxySide, settings }: FactsContext): ProxyFacts {
   return { ifindex: hostInterface.index, mac: ownInterface.mac, ...(tags === undefined ? {} : { tags }) };
 }
 
-/** What a pod's programs are made of. */
-export function appFacts(context: FactsContext, { policy, mode }: Pick<PodRecord, 'policy' | 'mode'>): AppFacts {
-  const { node, sample } = context;
-  return { node, policy, mode, proxy: proxyFacts(context), ...(sample === undefined ? {} : { sample }) };
+/** What a pod's programs are made of. @param pod without an id, those of one that nobody listens to */
+export function appFacts(
+  context: FactsContext,
+  { policy, mode, id }: Pick<PodRecord, 'policy' | 'mode'> & { readonly id?: string },
+): AppFacts {
+  const { node, telling } = context;
+  return { node, policy, mode, proxy: proxyFacts(context), ...tellFacts(telling, id) };
 }
 
 /** What the program at the proxy's host-side interface is made of. */
-export function hostInFacts({ node, pods, proxySide }: FactsContext): HostInFacts {
+export function hostInFacts({ node, pods, proxySide, telling }: FactsContext): HostInFacts {
   const addresses = proxySide.state?.addresses ?? { ipv4: [], ipv6: [] };
-  return { node, proxy: { addresses }, preserving: [...pods.values()].some(({ mode }) => mode !== 'full') };
+  const preserving = [...pods.values()].some(({ mode }) => mode !== 'full');
+  return { node, proxy: { addresses }, preserving, ...tellDelivered(telling) };
 }

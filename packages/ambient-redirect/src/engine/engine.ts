@@ -14,8 +14,10 @@ import { readMetrics, type EngineMetrics } from './metrics.ts';
 import { closeContext, openContext } from './open-context.ts';
 import type { EngineOptions } from './options.ts';
 import type { ProxySide, ProxyReference, ProxyState } from './proxy-side.ts';
+import { ReconcileMeter } from './reconcile-meter.ts';
 import { reconcile, type ReconcileReport } from './reconcile.ts';
 import { readStatus, type EngineStatus } from './status.ts';
+import { recordTelling, tellingOf, type EventOptions } from './telling.ts';
 import { trafficStream } from './traffic-stream.ts';
 import { removePod } from './unenroll.ts';
 import { Watch, type WatchOptions } from './watch.ts';
@@ -56,6 +58,7 @@ export class RedirectEngine implements AsyncDisposable {
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #watches: Watch[] = [];
+  readonly #reconciles = new ReconcileMeter();
 
   private constructor(context: EngineContext) {
     this.#context = context;
@@ -236,7 +239,7 @@ export class RedirectEngine implements AsyncDisposable {
    * Compares what is wanted with the kernel, and mends what differs. Call it when something may have changed, and every minute or so.
    */
   reconcile(): Promise<ReconcileReport> {
-    return this.#inTurn(reconcile);
+    return this.#inTurn((context) => this.#reconciles.measure(() => reconcile(context)));
   }
 
   /**
@@ -257,37 +260,41 @@ export class RedirectEngine implements AsyncDisposable {
 
   /** Counts packets and bytes: by pod, direction, family and verdict since the pod was enrolled, and connections at the proxy. */
   metrics(): Promise<EngineMetrics> {
-    return this.#inTurn((context) => Promise.resolve(readMetrics(context)));
+    return this.#inTurn((context) => Promise.resolve(readMetrics(context, this.#reconciles.read())));
   }
 
   /**
    * Tells of packets as they pass. While nobody listens the programs have no instruction for it: they are exchanged for others that tell,
    * and back when the stream is closed.
-   * @param options `sample`: one of so many packets, a power of two; every one if left out
-   * @throws AmbientRedirectError `ERR_CONFLICT` while there is another listener
+   * @throws AmbientRedirectError `ERR_CONFLICT` while there is another listener; `ERR_INVALID_ARGUMENT` for an option
    */
-  events(options: { readonly sample?: number } = {}): Promise<EventStream<TrafficEvent>> {
+  events(options: EventOptions = {}): Promise<EventStream<TrafficEvent>> {
     return this.#inTurn(async (context) => {
-      const { sample = 1 } = options;
-      if (!Number.isInteger(Math.log2(sample)) || sample > 0x1_0000)
-        throw invalid('sample', 'is a power of two, at most 65536', sample);
-      if (context.sample !== undefined) {
+      const telling = tellingOf(options);
+      if (context.telling !== undefined) {
         throw new AmbientRedirectError('ERR_CONFLICT', 'someone listens to events already', {
           hint: 'close that stream first: the ring buffer has one reader',
         });
       }
-      context.sample = sample;
+      const stream = trafficStream(context, telling, () => {
+        context.telling = undefined;
+        const silenced = this.#inTurn(async (now) => {
+          if (now.telling !== undefined) return;
+          await this.#converge(now);
+          recordTelling(now.directory.records, undefined);
+        });
+        // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
+        silenced.catch(() => undefined);
+      });
+      context.telling = telling;
       try {
+        recordTelling(context.directory.records, telling);
         await this.#converge(context);
       } catch (error) {
-        context.sample = undefined;
+        stream.close();
         throw error;
       }
-      return trafficStream(context, () => {
-        context.sample = undefined;
-        // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
-        if (!this.#closed) void this.#inTurn((now) => this.#converge(now)).catch(() => undefined);
-      });
+      return stream;
     });
   }
 

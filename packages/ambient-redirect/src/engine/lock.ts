@@ -40,7 +40,7 @@ function openDirectory(sys: Sys, path: string): Fd {
 }
 
 function locked(path: string): AmbientRedirectError {
-  const pid = holder(path);
+  const pid = lockHolder(path);
   const who = pid === undefined ? 'another process' : pid === process.pid ? 'this very process' : `process ${pid}`;
   return new AmbientRedirectError('ERR_LOCKED', `${path} is in use by ${who}`, {
     hint: 'one engine at a time: close or end the other, or give this one a directory of its own',
@@ -48,7 +48,7 @@ function locked(path: string): AmbientRedirectError {
 }
 
 /** Who has a lock, as /proc/locks tells it: not where the holder is of another pid namespace. */
-function holder(path: string): number | undefined {
+export function lockHolder(path: string): number | undefined {
   const { dev, ino }: BigIntStats = statSync(path, { bigint: true });
   const major = (dev >> 8n) & 0xfffn;
   const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff00n);

@@ -11,6 +11,7 @@ import { ProgramStore } from './program-store.ts';
 import { ProxySide } from './proxy-side.ts';
 import { reconcile } from './reconcile.ts';
 import { recordOptions } from './recorded-options.ts';
+import { readTelling, recordTelling } from './telling.ts';
 
 /**
  * Opens all that an engine works with, takes over what the last one left, and brings the kernel in line with it. Where that fails, nothing stays
@@ -20,6 +21,7 @@ import { recordOptions } from './recorded-options.ts';
 export function openContext(options: EngineOptions, onChange: () => void): Promise<EngineContext> {
   return open(options, { readOnly: false, onChange }, async (context) => {
     endBulk(context.directory.records);
+    recordTelling(context.directory.records, undefined);
     if (context.pods.size > 0 || context.proxySide.state !== undefined) context.opening = await reconcile(context);
     // Not before: who cannot be opened with them does not leave them to the next.
     recordOptions(context.directory.records, options);
@@ -63,7 +65,7 @@ async function open(
       pods: recordedPods(directory.records),
       drains: new Map(),
       node: await nodeFacts(host, settings),
-      sample: undefined,
+      telling: readOnly ? readTelling(settings.directory, directory.records) : undefined,
       opening: undefined,
     };
     await begin(context);
@@ -82,6 +84,7 @@ export async function closeContext({ proxySide, programs, directory, host }: Eng
   host.close();
 }
 
-function hostReference(of: EngineOptions['host']): NetnsReference | undefined {
+/** A namespace as it can be opened; a descriptor by its path in this process. */
+export function hostReference(of: EngineOptions['host']): NetnsReference | undefined {
   return of !== undefined && 'fd' in of ? { path: `/proc/self/fd/${of.fd}` } : of;
 }

@@ -122,7 +122,10 @@ interface Look {
  * change a pod's interface could else take another's traffic.
  * @returns undefined when it is gone
  */
-async function lookAgain({ host, pods }: EngineContext, pod: PodRecord): Promise<Look | undefined> {
+export async function lookAgain(
+  { host, pods }: Pick<EngineContext, 'host' | 'pods'>,
+  pod: PodRecord,
+): Promise<Look | undefined> {
   let topology: Topology;
   try {
     topology = await resolvePod(host, { hostInterface: pod.hostInterface.index });
@@ -159,20 +162,22 @@ function ofOthers(pod: PodRecord, taken: readonly string[], others: ReadonlyMap<
 const MODES: readonly CaptureMode[] = ['observe', 'preserve', 'full', 'drain'];
 
 /**
- * Ids of the programs that our hooks run, and of those that they will run again at the next pod that comes or goes: to compile them takes the
- * process some tenths of a second.
+ * Ids of the programs that our hooks run, and of those that they will run again: at the next pod that comes or goes, and when nobody listens any
+ * more. To compile them takes the process some tenths of a second.
  */
 function usefulPrograms(context: EngineContext): ReadonlySet<number> {
   const { programs, pods, proxySide, settings } = context;
+  const silent = { ...context, telling: undefined };
   const policies = [normalisePolicy({}, settings), ...[...pods.values()].map(({ policy }) => policy)];
+  const facts = [
+    ...policies.flatMap((policy) => MODES.map((mode) => appFacts(silent, { policy, mode }))),
+    ...(context.telling === undefined ? [] : [...pods.values()].map((pod) => appFacts(context, pod))),
+  ];
   const found = [
-    ...policies.flatMap((policy) =>
-      MODES.flatMap((mode) => {
-        const facts = appFacts(context, { policy, mode });
-        return [programs.find('app_outbound', facts), programs.find('app_inbound', facts)];
-      }),
+    ...facts.flatMap((of) => [programs.find('app_outbound', of), programs.find('app_inbound', of)]),
+    ...[silent, context].flatMap((of) =>
+      [true, false].map((preserving) => programs.find('ztunnel_host_in', { ...hostInFacts(of), preserving })),
     ),
-    ...[true, false].map((preserving) => programs.find('ztunnel_host_in', { ...hostInFacts(context), preserving })),
   ];
   return new Set([...found.flatMap((program) => program?.id ?? []), ...proxySide.programIds]);
 }

@@ -1,8 +1,10 @@
 export {
+  readConnections,
   readSteered,
   readTraffic,
+  type ConnectionCount,
   type CounterReader,
   type SteeredCounts,
   type TrafficCount,
 } from './traffic-counters.ts';
-export { trafficCodec, type TrafficEvent } from './traffic-event.ts';
+export { readTrafficEvent, type TellingProgram, type TrafficEvent } from './traffic-event.ts';

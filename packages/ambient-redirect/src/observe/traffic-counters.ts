@@ -1,5 +1,5 @@
 import type { BpfMap } from 'netlink-tc';
-import { counterIndex, DIRECTION, STEERED, VERDICT, type Verdict } from '../maps.ts';
+import { CONNECTION, counterIndex, DIRECTION, STEERED, VERDICT, type Verdict } from '../maps.ts';
 
 /** Packets of one kind that a pod sent or got. */
 export interface TrafficCount {
@@ -9,6 +9,13 @@ export interface TrafficCount {
   readonly packets: bigint;
   /** Link layer headers included. */
   readonly bytes: bigint;
+}
+
+/** TCP connections of one kind that the proxy was given: those that a pod opened, or that were opened to it. */
+export interface ConnectionCount {
+  readonly direction: keyof typeof DIRECTION;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly count: bigint;
 }
 
 /** What became of connections at the proxy; with tproxy steering, of packets. */
@@ -37,6 +44,17 @@ export function readTraffic(counters: CounterReader, slot: number): TrafficCount
         return [{ direction, family, verdict, packets, bytes: perCpu.reduce((sum, each) => sum + each.bytes, 0n) }];
       }),
     ),
+  );
+}
+
+/** Connections of one pod, summed over the CPUs; those that are zero are left out. */
+export function readConnections(counters: CounterReader, slot: number): ConnectionCount[] {
+  return DIRECTIONS.flatMap((direction) =>
+    FAMILIES.flatMap((family): ConnectionCount[] => {
+      const perCpu = counters.lookup(counterIndex(slot, direction, family, CONNECTION)) ?? [];
+      const count = perCpu.reduce((sum, each) => sum + each.packets, 0n);
+      return count === 0n ? [] : [{ direction, family, count }];
+    }),
   );
 }
 

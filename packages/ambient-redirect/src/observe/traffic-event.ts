@@ -1,6 +1,4 @@
-import type { Codec } from 'netlink-tc';
-import type { DIRECTION } from '../maps.ts';
-import { TrafficRecord, VERDICT, type Verdict } from '../maps.ts';
+import { SNAPSHOT, SnapshotRecord, TrafficRecord, VERDICT, type DIRECTION, type Verdict } from '../maps.ts';
 
 /** A packet that was sampled. */
 export interface TrafficEvent {
@@ -11,6 +9,8 @@ export interface TrafficEvent {
   readonly direction: keyof typeof DIRECTION;
   readonly family: 'ipv4' | 'ipv6';
   readonly verdict: Verdict;
+  /** The program that decided. */
+  readonly program: TellingProgram;
   /** `IPPROTO_*`. */
   readonly protocol: number;
   readonly source: string;
@@ -22,17 +22,29 @@ export interface TrafficEvent {
   readonly length: number;
   /** The interface that it was seen at. */
   readonly ifindex: number;
+  /** Where they were asked for, the first bytes of the packet as it came, from its link layer header on: at most {@link SNAPSHOT}. */
+  readonly packet?: Uint8Array;
 }
+
+/** The programs that tell of packets. */
+export type TellingProgram = 'app_outbound' | 'app_inbound' | 'ztunnel_host_in';
 
 const MAPPED = '::ffff:';
 const VERDICTS = Object.keys(VERDICT) as Verdict[];
 
-/** How records of the ring buffer become events. @param podOf the pod that has a slot */
-export function trafficCodec(podOf: (slot: number) => string | undefined): Pick<Codec<TrafficEvent>, 'size' | 'read'> {
-  return {
-    size: TrafficRecord.size,
-    read: (bytes, at) => eventOf(TrafficRecord.read(bytes, at), podOf),
-  };
+/**
+ * Reads a record of the ring buffer: a {@link TrafficRecord} or a {@link SnapshotRecord}, by its size.
+ * @param podOf the pod that has a slot
+ * @returns undefined for a record of another version, with another size
+ */
+export function readTrafficEvent(
+  record: Uint8Array,
+  podOf: (slot: number) => string | undefined,
+): TrafficEvent | undefined {
+  if (record.length === TrafficRecord.size) return eventOf(TrafficRecord.read(record, 0), podOf);
+  if (record.length !== SnapshotRecord.size) return undefined;
+  const { traffic, packet } = SnapshotRecord.read(record, 0);
+  return { ...eventOf(traffic, podOf), packet: packet.slice(0, Math.min(traffic.length, SNAPSHOT)) };
 }
 
 function eventOf(
@@ -42,14 +54,23 @@ function eventOf(
   const { what, slot, source, destination, ...rest } = record;
   const family = (what & 16) === 0 ? 'ipv4' : 'ipv6';
   const plain = (address: string): string => (family === 'ipv4' ? address.replace(MAPPED, '') : address);
+  const direction = (what & 32) === 0 ? 'outbound' : 'inbound';
+  // A program of a newer version may tell of what this one has no word for.
+  const verdict = VERDICTS.find((name) => VERDICT[name] === (what & 15)) ?? 'other';
   return {
     ...rest,
     pod: podOf(slot),
-    direction: (what & 32) === 0 ? 'outbound' : 'inbound',
+    direction,
     family,
-    // A program of a newer version may tell of what this one has no word for.
-    verdict: VERDICTS.find((name) => VERDICT[name] === (what & 15)) ?? 'other',
+    verdict,
+    program: programOf(direction, verdict),
     source: plain(source),
     destination: plain(destination),
   };
+}
+
+/** Each verdict in a direction is one program's. */
+function programOf(direction: TrafficEvent['direction'], verdict: Verdict): TellingProgram {
+  if (verdict === 'delivered') return 'ztunnel_host_in';
+  return direction === 'outbound' ? 'app_outbound' : 'app_inbound';
 }

@@ -7,7 +7,7 @@ import { FACTS, NO_RULES, PODS, remembered } from '../../test/tables.ts';
 import {
   direct,
   DirectFlow,
-  events,
+  events as ring,
   EXEMPT,
   exempt,
   Flow,
@@ -310,9 +310,9 @@ describe('events', () => {
       const vm = new Vm(outboundOf({ ...FACTS, sample: 1, snapshot }));
       for (const [address, entry] of Object.entries(PODS)) putPod(mapsOf(vm), FACTS.node.podCidrs, address, entry);
       const packet = ipv4({ source: POD.ipv4 });
-      const ring = vm.map(events.definition.name) as unknown as { reserve(size: number): unknown };
+      const records = vm.map(ring.definition.name) as unknown as { reserve(size: number): unknown };
       const counted = (): number | undefined => vm.map(proxyCounters.definition.name).get(word(UNTOLD))?.[0];
-      ring.reserve(events.definition.maxEntries - 64);
+      records.reserve(ring.definition.maxEntries - 64);
       const { verdict, events: told } = vm.run({ packet, context: { ifindex: 1 } });
       expect([verdict, told.length, counted()]).toEqual([7, 0, 1]);
     }

@@ -163,7 +163,7 @@ describe('ztunnel_host_in in the interpreter', () => {
     const program = hostIn({ node, proxy, preserving, sample: 1, snapshot: true });
     const told = new Map<string, ReturnType<typeof SnapshotRecord.decode>>();
     const vm = new Vm(program);
-    prepare({ map: (name: string) => vm.map(name) } as Runner, { node, proxy, preserving });
+    prepare({ map: (name: string) => vm.map(name) } as unknown as Runner, { node, proxy, preserving });
     for (const [what, packet] of ROWS)
       for (const { data } of vm.run({ packet, context: { ifindex: 9 } }).events)
         told.set(what, SnapshotRecord.decode(data));
@@ -180,7 +180,7 @@ describe('ztunnel_host_in in the interpreter', () => {
       expect(Buffer.compare(start?.subarray(0, packet.length) ?? packet, packet)).toBe(0);
     }
     const silent = new Vm(hostIn({ node, proxy, preserving, sample: 1, verdicts: ['captured'] }));
-    prepare({ map: (name: string) => silent.map(name) } as Runner, { node, proxy, preserving });
+    prepare({ map: (name: string) => silent.map(name) } as unknown as Runner, { node, proxy, preserving });
     expect(ROWS.flatMap(([, packet]) => silent.run({ packet }).events)).toEqual([]);
   });
 

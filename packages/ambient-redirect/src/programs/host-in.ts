@@ -25,7 +25,7 @@ import { findPod } from './find-pod.ts';
 import { isWithin } from './prefixes.ts';
 import { flowOf, readPorts, readSegment } from './segment.ts';
 import { LICENCE } from './tools.ts';
-import { isTold, verdict, type PodPacket } from './verdict.ts';
+import { isTold, verdict, type JudgedPacket } from './verdict.ts';
 
 /** `PACKET_HOST`: for this very machine. */
 const PACKET_HOST = 0;
@@ -87,7 +87,7 @@ export function hostIn(facts: HostInFacts): Program {
     }
 
     /** What is told of a packet, from its beginning: the paths before have read differently far. */
-    function readAgain(version: Ip['version']): Pick<PodPacket, 'ip' | 'transport' | 'ports'> {
+    function readAgain(version: Ip['version']): Pick<JudgedPacket, 'ip' | 'transport' | 'ports'> {
       skb.rewind();
       skb.parse(Ethernet, next);
       const ip = version === 4 ? skb.parse(IPv4, next) : skb.parse(IPv6, next);

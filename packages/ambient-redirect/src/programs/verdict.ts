@@ -28,18 +28,23 @@ import type { TellFacts } from './facts.ts';
 import type { Tools } from './tools.ts';
 
 /** Room for the first bytes of a packet. */
-const Start = struct('start', { bytes: bytes(SNAPSHOT) });
+const Start = struct('start', { content: bytes(SNAPSHOT) });
 
-/** A packet of a pod, as far as everyone wants to know of it. */
-export interface PodPacket {
+/** A packet of a pod, as far as it is counted and told of. */
+export interface JudgedPacket {
   readonly direction: keyof typeof DIRECTION;
   readonly ip: Ip;
-  /** Read where it is told of. */
+  /** Zero is told in its place where it was not read. */
   readonly transport?: Transport;
   /** The pod's slot. */
   readonly slot: Value<'u32'>;
   /** Its ports, as far as they were read: zero where it has none. */
   readonly ports?: PacketPorts;
+}
+
+/** A packet of a pod, as far as everyone wants to know of it. */
+export interface PodPacket extends JudgedPacket {
+  readonly transport: Transport;
 }
 
 /** Ports in a packet. */
@@ -49,7 +54,13 @@ export interface PacketPorts {
 }
 
 /** Says what becomes of a packet: counts it, tells of it if it is sampled, and ends its path. */
-export function verdict(tools: Tools, facts: TellFacts, packet: PodPacket, reason: Verdict, end: () => Ended): Ended {
+export function verdict(
+  tools: Tools,
+  facts: TellFacts,
+  packet: JudgedPacket,
+  reason: Verdict,
+  end: () => Ended,
+): Ended {
   const { skb, count } = tools;
   const what = counterIndex(0, packet.direction, packet.ip.version === 4 ? 'ipv4' : 'ipv6', reason);
   count(counters, packet.slot.shl(6).or(what), { packets: 1, bytes: skb.len });
@@ -71,7 +82,7 @@ export function isTold(facts: TellFacts, reason: Verdict): facts is TellFacts & 
   return facts.sample !== undefined && (facts.verdicts?.includes(reason) ?? true);
 }
 
-function tell(tools: Tools, { snapshot = false }: TellFacts, packet: PodPacket, what: number): void {
+function tell(tools: Tools, { snapshot = false }: TellFacts, packet: JudgedPacket, what: number): void {
   const { reserve, count } = tools;
   const untold = (): void => count(proxyCounters, UNTOLD, 1);
   if (!snapshot) {
@@ -90,7 +101,7 @@ function tell(tools: Tools, { snapshot = false }: TellFacts, packet: PodPacket, 
 
 function recordOf(
   { skb, helpers }: Tools,
-  { ip, transport, slot, ports }: PodPacket,
+  { ip, transport, slot, ports }: JudgedPacket,
   what: number,
 ): Assignable<typeof TrafficRecord> {
   const address = (end: 'source' | 'destination'): BytesValue<'ipv6'> =>
@@ -111,18 +122,18 @@ function recordOf(
 
 /** The first bytes of the packet, copied from wherever they lie. */
 function firstBytesOf({ skb, record, helpers }: Tools): BytesValue<'bytes'> {
-  const { bytes } = record(Start);
+  const { content } = record(Start);
   const length = choose(skb.len.lt(SNAPSHOT), skb.len, SNAPSHOT);
   // The mask changes nothing: it lets the verifier see that this is 1 to SNAPSHOT, whatever it has forgotten of the comparison.
   helpers.skbLoadBytes(
     0,
     firstBytes(
-      bytes,
+      content,
       length
         .sub(1)
         .and(SNAPSHOT - 1)
         .add(1),
     ),
   );
-  return bytes;
+  return content;
 }
