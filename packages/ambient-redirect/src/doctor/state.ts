@@ -14,7 +14,6 @@ export type StateCode =
   | 'state-proxy-gone'
   | 'state-proxy-hook'
   | 'state-deviates'
-  | 'state-node-changed'
   | 'state-map-filling';
 
 const STATUS = ['ambient-redirect status'];
@@ -55,7 +54,7 @@ export const STATE: Area<StateCode> = area('state', {
     severity: 'error',
     title: 'A pod is wanted in the mesh, and is not as it should be',
     cause:
-      'A program of the pod was taken off its hook or replaced, its interface is gone, or it was attached by another version. What the pod sends may go past the proxy.',
+      'A program of the pod was taken off its hook or replaced, its interface is gone, or it was made for other facts: by another version, or before the host got another address. What the pod sends may go past the proxy.',
     see: [...STATUS, 'bpftool net show dev DEV'],
     remedy:
       'Run `ambient-redirect reconcile`, which attaches ours again and unenrolls pods that have ended. If it comes back, the chain of the interface says who takes it away.',
@@ -98,13 +97,6 @@ export const STATE: Area<StateCode> = area('state', {
     see: STATUS,
     remedy: 'Run `ambient-redirect reconcile`, and find out who changes it.',
   },
-  'state-node-changed': {
-    severity: 'error',
-    title: 'The node has changed since programs were made for it',
-    cause: 'Programs have the addresses of the host as constants. With old ones, probes of the node may be captured.',
-    see: [...STATUS, 'ip -brief address'],
-    remedy: 'Run `ambient-redirect reconcile`, which exchanges them. An agent that runs does it by itself.',
-  },
   'state-map-filling': {
     severity: 'warning',
     title: 'A map is nearly full',
@@ -130,7 +122,6 @@ export function checkState(status: EngineStatus): Finding[] {
       .filter((pod) => pod.status === 'degraded' || pod.status === 'missing')
       .map((pod) => STATE.finding('state-pod-degraded', `${pod.id} at ${pod.hostInterface.name}`, pod.problems)),
     ...checkProxy(status),
-    ...of(status.problems, 'node').map((what) => STATE.finding('state-node-changed', 'the host', [what])),
     ...of(status.warnings, 'node').map((what) => STATE.finding('state-map-filling', directory, [what])),
   ];
   if (found.length > 0) return found;
@@ -147,16 +138,19 @@ function checkProxy(status: EngineStatus): Finding[] {
     if (pods.length === 0) return [];
     return [STATE.finding('state-proxy-none', `${pods.length} pods`, [`withoutProxy: ${withoutProxy}`])];
   }
-  const { hostInterface, hostIn, missing, netnsInode } = proxy;
+  const { hostInterface, missing, netnsInode } = proxy;
   if (deviations.some(({ what }) => what === NETNS))
     return [STATE.finding('state-proxy-gone', `net:[${netnsInode}]`, [`it was at ${hostInterface.name}`, ...missing])];
+  const problems = of(status.problems, 'proxy');
   const found: Finding[] = [];
   if (proxy.status === 'away') found.push(STATE.finding('state-proxy-away', hostInterface.name, missing));
-  if (hostIn.status !== 'ours')
-    found.push(STATE.finding('state-proxy-hook', hostInterface.name, [`ztunnel_host_in: ${hostIn.status}`]));
-  const others = deviations.filter(({ what, wanted }) => !what.startsWith('net/') && wanted !== 'a listener');
-  const evidence = others.map(({ what, found: now, wanted }) => `${what}: ${now ?? 'missing'}, wanted ${wanted}`);
-  if (evidence.length > 0) found.push(STATE.finding('state-deviates', 'the proxy', evidence));
+  const hook = problems.filter((what) => what.startsWith('ztunnel_host_in '));
+  if (hook.length > 0) found.push(STATE.finding('state-proxy-hook', hostInterface.name, hook));
+  // Settings are told by their own codes, listeners above.
+  const isTold = (what: string): boolean =>
+    what.startsWith('net/') || what.startsWith('is away ') || missing.some((each) => what.startsWith(each));
+  const others = problems.filter((what) => !hook.includes(what) && !isTold(what));
+  if (others.length > 0) found.push(STATE.finding('state-deviates', 'the proxy', others));
   return found;
 }
 

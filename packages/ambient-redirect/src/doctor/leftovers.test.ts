@@ -1,0 +1,77 @@
+import { exit, mov64 } from 'bpf-asm';
+import { addFilter, addQdisc, attachTcx, loadProgram, TC_ACT } from 'netlink-tc';
+import { rmSync } from 'node:fs';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createLab } from '../../../../test/support/lab.ts';
+import { describeWith, root } from '../../../../test/support/needs.ts';
+import { Tracer } from '../../../netlink-tc/test/hook.ts';
+import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
+import { programOf } from '../../../netlink-tc/test/program.ts';
+import { closing, testSys } from '../../../netlink-tc/test/sys.ts';
+import { diagnose, ofCode } from '../../test/doctor.ts';
+import { engineLab } from '../../test/engine-lab.ts';
+import { statePath } from '../../test/state.ts';
+import { RedirectEngine } from '../engine/index.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+describeWith([root], 'what earlier engines left', () => {
+  test('filters and programs of tcx with names of ours that no state has', async () => {
+    const sys = await testSys();
+    const lab = await createLab(sys);
+    onTestFinished(() => lab.close());
+    const { node, client, server } = lab;
+    const tracer = new Tracer(sys);
+    await node.socket.request(addQdisc({ device: client.hostIndex, kind: 'clsact' }));
+    for (const name of ['app_outbound', 'theirs']) {
+      const options = { fd: tracer.program(1, TC_ACT.UNSPEC).fd, name, flags: 1 };
+      const place = { device: client.hostIndex, parent: 'ingress', kind: 'bpf', priority: 20_000 } as const;
+      await node.socket.request(addFilter({ ...place, options }));
+    }
+    const found = await diagnose(sys, lab, { interfaces: ['v-outsider'] });
+    expect(ofCode(found, 'leftover-filter')).toMatchObject([{ severity: 'error', subject: 'v-client ingress' }]);
+    expect(ofCode(found, 'leftover-filter')[0]?.evidence[0]).toMatch(
+      /^filter app_outbound pref 20000 handle 0x1 id \d+$/,
+    );
+    if (lacksTcx(sys)) return;
+    const items = [mov64('r0', TC_ACT.UNSPEC), exit()];
+    const stray = closing(loadProgram(sys, programOf(items, { name: 'ztunnel_host_in' })));
+    closing(node.netns.run(() => attachTcx(sys, stray, server.hostIndex, 'ingress')));
+    expect(ofCode(await diagnose(sys, lab), 'leftover-link')).toMatchObject([{ subject: 'v-server ingress' }]);
+  });
+
+  test.each(['tcx', 'clsact'] as const)(
+    '%s: what a state has is none; without that state it is another’s',
+    async (attach) => {
+      const { sys, lab, open, pod } = await engineLab({ attach });
+      if (attach === 'tcx' && lacksTcx(sys)) return;
+      const engine = await open();
+      await engine.enroll([pod('client')]);
+      const { directory } = await engine.status();
+      const own = await diagnose(sys, lab, { directory, interfaces: ['v-outsider'] });
+      const strays = own.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link');
+      expect(strays).toEqual([]);
+      expect(ofCode(own, 'leftover-directory').map(({ subject }) => subject)).not.toContain(directory);
+      // To who looks with another directory it is another engine's, whose programs are looked after.
+      const other = await diagnose(sys, lab, { interfaces: ['v-outsider'] });
+      expect(ofCode(other, 'leftover-directory').map(({ subject }) => subject)).toContain(directory);
+      expect(other.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link')).toEqual([]);
+    },
+  );
+
+  test('a filter whose state was removed by hand', async () => {
+    const sys = await testSys();
+    const lab = await createLab(sys);
+    onTestFinished(() => lab.close());
+    const directory = statePath(sys);
+    const engine = await RedirectEngine.open({ sys, directory, host: { fd: lab.node.netns.fd }, attach: 'clsact' });
+    await engine.enroll({ id: 'client', netns: { fd: lab.client.netns.fd } });
+    await engine.close();
+    rmSync(directory, { recursive: true });
+    const found = await diagnose(sys, lab, { interfaces: ['v-outsider'] });
+    expect(ofCode(found, 'leftover-filter').map(({ subject }) => subject)).toEqual([
+      'v-client ingress',
+      'v-client egress',
+    ]);
+  });
+});
