@@ -155,7 +155,7 @@ async function run({ addresses, ports, workers, bulk, lasting }: CallOptions): P
   };
   const carry = async (host: string): Promise<void> => {
     while (!kept.stopped) {
-      const until = performance.now() + range(100, 400);
+      const until = performance.now() + range(50, 250);
       await call(kept, next(host), 'bulk', async (one) => {
         while (performance.now() < until) await counted(one, BLOCK.length);
       });
