@@ -7,6 +7,9 @@ import { drawProxy } from './proxy-boxes.ts';
 import type { ReportData } from './report-data.ts';
 import { number } from './words.ts';
 
+/** Height of the words where there is no pod. */
+const NOTHING = 40;
+
 /** Between rows. */
 const GAP = 22;
 
@@ -26,7 +29,10 @@ function draw(geometry: Geometry, data: ReportData): Markup {
   // Where the node's stack is drawn is known when the rows are laid out.
   const heights = rows.map((row) => rowHeight(geometry, row));
   const unmet = status.wanted ?? [];
-  const end = heights.reduce((sum, height) => sum + height + GAP, y) + unmet.length * (UNMET + GAP);
+  const end =
+    heights.reduce((sum, height) => sum + height + GAP, y) +
+    unmet.length * (UNMET + GAP) +
+    (rows.length + unmet.length === 0 ? NOTHING : 0);
   const stackTop = isWide ? proxy.bottom + GAP * 2 : end;
   const stack = drawStack(canvas, geometry, stackTop, data);
   for (const { id, error } of unmet) {
@@ -40,7 +46,7 @@ function draw(geometry: Geometry, data: ReportData): Markup {
   if (rows.length + unmet.length === 0) {
     const { x } = geometry.pod;
     canvas.text('no pod is enrolled', { x: x + 4, y: y + 22, classes: 'small t-soft', size: 11 });
-    if (!isWide) y += 40;
+    y += NOTHING;
   }
   const height = Math.max(y, stack.bottom + GAP, proxy.bottom + GAP) + 4;
   canvas.box(4, 4, [geometry.width - 8, height - 8], 'frame', 14);
