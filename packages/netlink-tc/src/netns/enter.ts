@@ -32,10 +32,10 @@ function lost(result: number): never {
  * Leaves the namespace of this thread by `leave`, runs the block, and comes back, whatever happens. Threads of Node's pool stay
  * where they are, so that nothing asynchronous may be part of the block. When coming back fails, the process is killed.
  */
-function away<T>(sys: Sys, leave: () => void, block: () => T): T {
+function away<T>(sys: Sys, leave: (home: number) => void, block: () => T): T {
   const home = openCurrent(sys);
   try {
-    leave();
+    leave(home);
     let result: T;
     try {
       result = block();
@@ -62,32 +62,24 @@ function away<T>(sys: Sys, leave: () => void, block: () => T): T {
  * it had left to do ran outside), and what the block throws
  */
 export function enterNetns<T>(sys: Sys, fd: number, block: () => T): T {
-  const leave = (): void => {
-    const result = sys.call('setns', fd, CLONE_NEWNET);
-    if (result < 0) {
-      throw systemError(
-        result,
-        'setns',
-        'cannot enter the network namespace',
-        result === -EPERM ? { hint: NEEDS_SYS_ADMIN } : {},
-      );
-    }
+  const leave = (): void => must(sys.call('setns', fd, CLONE_NEWNET), 'setns', 'cannot enter the network namespace');
+  return away(sys, leave, block);
+}
+
+/**
+ * Runs a synchronous block of this thread in a network namespace that is made for it, like {@link enterNetns}.
+ * @throws NetlinkTcError `ERR_PERMISSION` without `CAP_SYS_ADMIN`, and in a user namespace that does not own the old network namespace: there
+ * one may be made, but the way back is barred
+ */
+export function enterNewNetns<T>(sys: Sys, block: () => T): T {
+  const leave = (home: number): void => {
+    // Whether there is a way back is seen by going where the thread is.
+    must(sys.call('setns', home, CLONE_NEWNET), 'setns', 'cannot make a network namespace and come back');
+    must(sys.call('unshare', CLONE_NEWNET), 'unshare', 'cannot make a network namespace');
   };
   return away(sys, leave, block);
 }
 
-/** Runs a synchronous block of this thread in a network namespace that is made for it, like {@link enterNetns}. */
-export function enterNewNetns<T>(sys: Sys, block: () => T): T {
-  const leave = (): void => {
-    const result = sys.call('unshare', CLONE_NEWNET);
-    if (result < 0) {
-      throw systemError(
-        result,
-        'unshare',
-        'cannot make a network namespace',
-        result === -EPERM ? { hint: NEEDS_SYS_ADMIN } : {},
-      );
-    }
-  };
-  return away(sys, leave, block);
+function must(result: number, syscall: string, what: string): void {
+  if (result < 0) throw systemError(result, syscall, what, result === -EPERM ? { hint: NEEDS_SYS_ADMIN } : {});
 }

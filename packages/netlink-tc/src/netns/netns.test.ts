@@ -47,7 +47,9 @@ test('refusals name the capability; the old namespace is closed again', () => {
   const calls = sys.calls.length;
   expect(() => netns.run(() => 1)).toThrow(/EPERM from setns; it needs CAP_SYS_ADMIN/);
   expect(sys.calls.slice(calls).map(({ name }) => name)).toEqual(['openat', 'setns', 'close']);
-  expect(() => createAnonymousNetns(sys)).toThrow(/EPERM from unshare; it needs CAP_SYS_ADMIN/);
+  expect(() => createAnonymousNetns(sys)).toThrow(/come back: EPERM from setns; it needs CAP_SYS_ADMIN/);
+  const home = createFakeSys({ answer: (name) => (name === 'openat' ? 5 : name === 'unshare' ? -EPERM : 0) });
+  expect(() => createAnonymousNetns(home)).toThrow(/EPERM from unshare; it needs CAP_SYS_ADMIN/);
 });
 
 describeWith([root, tool('ip')], 'network namespaces of the kernel', () => {
@@ -156,7 +158,7 @@ describeWith([root, tool('ip')], 'network namespaces of the kernel', () => {
       const sys = await openSys();
       process.on('exit', () => console.log('exit handlers ran'));
       let calls = 0;
-      const broken = { ...sys, call: (name, ...args) => (name === 'setns' && calls++ === 0 ? -1 : sys.call(name, ...args)) };
+      const broken = { ...sys, call: (name, ...args) => (name === 'setns' && calls++ === 1 ? -1 : sys.call(name, ...args)) };
       try { createAnonymousNetns(broken); } finally { console.log('went on'); }
     `;
     const { signal, stdout, stderr } = spawnSync(
@@ -166,6 +168,21 @@ describeWith([root, tool('ip')], 'network namespaces of the kernel', () => {
     );
     expect({ signal, stdout }).toEqual({ signal: 'SIGKILL', stdout: '' });
     expect(stderr).toContain('setns back to the old network namespace failed (errno 1)');
+  });
+
+  test('in a user namespace, from which no way leads back, none is made', () => {
+    const script = `
+      import { openSys } from ${JSON.stringify(new URL('../sys/index.ts', import.meta.url).href)};
+      import { createAnonymousNetns } from ${JSON.stringify(new URL('./create.ts', import.meta.url).href)};
+      const sys = await openSys();
+      try { createAnonymousNetns(sys); } catch (error) { console.log(error.code, error.syscall); }
+    `;
+    const { status, stdout } = spawnSync(
+      'unshare',
+      ['-Ur', process.execPath, '--conditions=@ambient/source', '--import', 'tsx', '--input-type=module', '-e', script],
+      { encoding: 'utf8' },
+    );
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'ERR_PERMISSION setns\n' });
   });
 
   test('nothing is left open', () => {
