@@ -32,6 +32,8 @@ export interface EngineLab {
   connect(family: 'ipv4' | 'ipv6'): Promise<Echo>;
   /** Changes what is recorded of a pod, while no engine is open: as if the last one had ended there. */
   rewrite(pod: string, changes: Partial<PodRecord>): void;
+  /** How many connections are noted that run past the proxy. */
+  noted(): number;
 }
 
 /** A connection to an echo server. */
@@ -82,6 +84,10 @@ export async function engineLab(options: EngineOptions = {}): Promise<EngineLab>
       const record = state.records.get<PodRecord>(name);
       if (record === undefined) throw new Error(`nothing is recorded of ${pod}`);
       state.records.put(name, { ...record, ...changes });
+    },
+    noted: () => {
+      using state = StateDirectory.open(sys, directory, { readOnly: true });
+      return [...state.maps.direct.keys()].length;
     },
   };
 }

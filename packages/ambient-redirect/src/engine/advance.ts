@@ -91,14 +91,16 @@ async function noteOpen(context: EngineContext, pod: PodRecord): Promise<PodReco
 }
 
 /**
- * Takes out what has ended of the connections that run past the proxy, and lets pods that have none left be redirected without looking for
- * them.
+ * Takes out what has ended of the connections that run past the proxy, of pods that drain as well: else there would be no room for new ones some time. And
+ * lets pods that have none left, and get no more, be redirected without looking for them.
  * @returns pods that still have some
  */
 export async function settlePreserved(context: EngineContext): Promise<readonly string[]> {
-  const preserving = [...context.pods.values()].filter(({ mode }) => mode === 'preserve');
+  const pods = [...context.pods.values()];
+  const preserving = pods.filter(({ mode }) => mode === 'preserve');
+  const draining = pods.filter(({ mode }) => mode === 'drain');
   const open = new Map<string, ReadonlySet<string>>();
-  for (const pod of preserving) {
+  for (const pod of [...preserving, ...draining]) {
     using netns = openPodNetns(context.sys, pod.netns, pod.netnsPath);
     if (netns === undefined) continue;
     const flows = flowsOf(pod, await openConnections(context.sys, netns));
@@ -106,7 +108,7 @@ export async function settlePreserved(context: EngineContext): Promise<readonly 
       open.set(mapped(address), new Set(flows.filter((flow) => flow.pod === mapped(address)).map(nameOf)));
     }
   }
-  const left = context.directFlows.sweep(open);
+  const left = context.directFlows.sweep(open, { growing: new Set(draining.flatMap(addressesOf).map(mapped)) });
   const waiting: string[] = [];
   for (const pod of preserving) {
     const counts = addressesOf(pod).map((address) => left.get(mapped(address)));

@@ -126,6 +126,21 @@ describeWith([root], 'connections that run past the proxy', () => {
       expect(there()).toEqual([4]);
     });
 
+    test('those of a pod that gets more are swept when they cannot be young any more', () => {
+      const pod = mapped('10.244.7.5');
+      const open = (...some: readonly FlowKey[]): ReadonlyMap<string, ReadonlySet<string>> =>
+        new Map([[pod, new Set(some.map(nameOf))]]);
+      const growing = new Set([pod]);
+      flows.note([flow(1), flow(2)]);
+      expect(flows.sweep(open(), { growing, now: 5_000 }).get(pod)).toBe(2);
+      expect(flows.sweep(open(flow(2)), { growing, now: 5_999 }).get(pod)).toBe(2);
+      expect(flows.sweep(open(), { growing, now: 6_000 }).get(pod)).toBe(1);
+      expect(there()).toEqual([2]);
+      // It had a socket meanwhile: its time begins anew.
+      expect(flows.sweep(open(), { growing, now: 6_999 }).get(pod)).toBe(1);
+      expect(flows.sweep(open(), { growing, now: 7_000 }).get(pod)).toBe(0);
+    });
+
     test('those of some addresses are forgotten', () => {
       flows.note([flow(1), flow(2, 'fd00:7::5'), flow(3, '10.244.7.99')]);
       flows.forget(['10.244.7.5', 'fd00:7::5']);

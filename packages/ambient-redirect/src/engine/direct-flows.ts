@@ -64,11 +64,14 @@ export function flowsOf(pod: PodRecord, sockets: readonly InetSocket[]): FlowKey
     .filter((flow) => own.has(flow.pod));
 }
 
+/** How long a connection that has begun may be without a socket. */
+const YOUNG_MS = 1_000;
+
 /** The connections that run past the proxy until they end. */
 export class DirectFlows {
   readonly #map: OpenMaps['direct'];
-  /** Flows without a socket at the last sweep: a SYN is noted before its pod has one, so the second time decides. */
-  #suspects: ReadonlySet<string> = new Set();
+  /** Flows without a socket at the last sweep, and when that was seen first, in milliseconds: a SYN is noted before its pod has one. */
+  #suspects: ReadonlyMap<string, number> = new Map();
 
   constructor({ direct }: OpenMaps) {
     this.#map = direct;
@@ -89,24 +92,33 @@ export class DirectFlows {
   }
 
   /**
-   * Takes out the connections that have ended without a word that a program could see.
+   * Takes out the connections that have ended: the second look without a socket decides.
    * @param open of each pod that was looked at, by its address: what is open there
+   * @param options `growing`: the addresses whose connections may have begun just now; there the second look counts after {@link YOUNG_MS}. `now`: the time, in
+   * milliseconds
    * @returns how many are left of each address that was looked at
    */
-  sweep(open: ReadonlyMap<string, ReadonlySet<string>>): ReadonlyMap<string, number> {
+  sweep(
+    open: ReadonlyMap<string, ReadonlySet<string>>,
+    {
+      growing = new Set(),
+      now = performance.now(),
+    }: { readonly growing?: ReadonlySet<string>; readonly now?: number } = {},
+  ): ReadonlyMap<string, number> {
     const left = new Map([...open.keys()].map((address) => [address, 0]));
-    const suspects = new Set<string>();
+    const suspects = new Map<string, number>();
     const ended: FlowKey[] = [];
     for (const flow of this.#map.keys()) {
       const there = open.get(flow.pod);
       if (there === undefined) continue;
       const name = nameOf(flow);
       if (!there.has(name)) {
-        if (this.#suspects.has(name)) {
+        const since = this.#suspects.get(name);
+        if (since !== undefined && now - since >= (growing.has(flow.pod) ? YOUNG_MS : 0)) {
           ended.push(flow);
           continue;
         }
-        suspects.add(name);
+        suspects.set(name, since ?? now);
       }
       left.set(flow.pod, (left.get(flow.pod) ?? 0) + 1);
     }

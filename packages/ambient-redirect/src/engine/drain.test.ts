@@ -40,6 +40,26 @@ describeWith([root], 'pods that drain', () => {
     },
   );
 
+  test('what has ended is not noted any more, and the end comes though nobody waits for it', async () => {
+    const { open, pod, connect, noted } = await engineLab();
+    const engine = await open();
+    await engine.enroll(pod('client'));
+    const before = await connect('ipv4');
+    await before.says('by the proxy');
+    await expect(engine.unenroll('client', { ...LONG, signal: AbortSignal.timeout(200) })).rejects.toThrow(/timeout/);
+    const some = await Promise.all(FAMILIES.map(connect));
+    expect(noted()).toBe(some.length);
+    for (const echo of some) await echo.end();
+    const last = await connect('ipv6');
+    await expect.poll(noted, { timeout: 15_000 }).toBe(1);
+    await last.says('still there');
+    expect((await engine.status()).pods.map(({ status }) => status)).toEqual(['draining']);
+    await before.end();
+    await expect.poll(async () => (await engine.status()).pods, { timeout: 15_000 }).toEqual([]);
+    await last.says('and now');
+    await last.end();
+  });
+
   test('what is left is cut off when time is over, or when someone does not want to wait', async () => {
     const { open, pod, connect } = await engineLab();
     const engine = await open();

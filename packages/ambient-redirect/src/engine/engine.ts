@@ -208,6 +208,8 @@ export class RedirectEngine implements AsyncDisposable {
         known.push(pod !== undefined);
       }
       await convergeHostIn(context);
+      // A drain goes on though nobody waits for its end.
+      this.#settleLater();
       return known;
     });
     if (drain !== undefined) await this.#drained(all, signal, onProgress);
