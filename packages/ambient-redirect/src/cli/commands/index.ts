@@ -2,6 +2,7 @@ import type { CommandSpec } from '../command-spec.ts';
 import { chainShow } from './chain.ts';
 import { completion } from './completion.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { enroll } from './enroll.ts';
 import { proxyClear, proxySet, proxyShow } from './proxy.ts';
 import { reconcile } from './reconcile.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   // Seeing what happens.
   status,
   chainShow,
+  doctor,
   // Keeping it well.
   reconcile,
   upgrade,
