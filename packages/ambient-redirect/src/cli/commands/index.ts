@@ -1,5 +1,6 @@
 import type { CommandSpec } from '../command-spec.ts';
 import { chainShow } from './chain.ts';
+import { agent } from './agent.ts';
 import { completion } from './completion.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -13,6 +14,7 @@ import { upgrade } from './upgrade.ts';
 
 /** Every command, in the order of the help and of the documentation. */
 export const COMMANDS: readonly CommandSpec[] = [
+  agent,
   // The node.
   proxySet,
   proxyClear,

@@ -1,0 +1,227 @@
+import type { UnmetWish } from '../control/index.ts';
+import type { Enrolment, PodRequest, UnenrollOptions } from '../engine/index.ts';
+import { isAmbientRedirectError } from '../error.ts';
+import { backOff } from './back-off.ts';
+import { wordsOf, type AgentLog } from './log.ts';
+import type { OwnedPods } from './owned-pods.ts';
+import type { WantedPod } from './wanted.ts';
+
+/** Who enrolls pods. */
+export interface Enroller {
+  enroll(pods: readonly PodRequest[]): Promise<readonly Enrolment[]>;
+  unenroll(id: string, options?: UnenrollOptions): Promise<boolean>;
+}
+
+/** What did not succeed, and when it is tried again. */
+interface Failure {
+  /** What was asked for, as text. */
+  readonly asked: string;
+  readonly error: unknown;
+  readonly attempts: number;
+  /** Milliseconds since 1970. */
+  readonly again: number;
+}
+
+/** What a pod that is drained is asked for. */
+const DRAIN = '';
+
+/**
+ * Brings the pods of an engine in line with those that are wanted, and keeps trying: what fails is tried again later, and is told by
+ * {@link PodKeeper.unmet} until it succeeds. One that is not wanted any more is drained, if it was enrolled from here.
+ */
+export class PodKeeper {
+  readonly #engine: Enroller;
+  readonly #owned: OwnedPods;
+  readonly #log: AgentLog;
+  readonly #over = new AbortController();
+  #wanted: ReadonlyMap<string, WantedPod> = new Map();
+  #drainMs = 0;
+  /** Of each pod that is enrolled, what was asked for. */
+  readonly #enrolled = new Map<string, string>();
+  readonly #failures = new Map<string, Failure>();
+  /** Of each pod that drains, what its draining is told by: another one when it has been enrolled anew meanwhile. */
+  readonly #draining = new Map<string, object>();
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(engine: Enroller, owned: OwnedPods, log: AgentLog) {
+    this.#engine = engine;
+    this.#owned = owned;
+    this.#log = log;
+  }
+
+  /** Says what is wanted from now on, and waits until all of it was tried once. */
+  want(pods: ReadonlyMap<string, WantedPod>, { drainMs }: { readonly drainMs: number }): Promise<void> {
+    this.#wanted = pods;
+    this.#drainMs = drainMs;
+    return this.#look();
+  }
+
+  /** Hears that the engine found pods gone, and has unenrolled them. */
+  removed(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#enrolled.delete(id);
+      if (!this.#wanted.has(id)) this.#forget(id);
+    }
+    if (ids.length > 0) void this.#look();
+  }
+
+  /** Pods that are wanted, and are not enrolled as they are wanted. */
+  unmet(): UnmetWish[] {
+    return [...this.#wanted].flatMap(([id, { request }]) => {
+      if (this.#enrolled.get(id) === textOf(request)) return [];
+      const failure = this.#failures.get(id);
+      if (failure === undefined) return [{ id, code: undefined, error: 'it is being enrolled' }];
+      const { code } = failure.error as { readonly code?: unknown };
+      return [{ id, code: typeof code === 'string' ? code : undefined, error: wordsOf(failure.error) }];
+    });
+  }
+
+  /** How many pods are enrolled that are wanted. */
+  get count(): number {
+    return [...this.#wanted.keys()].filter((id) => this.#enrolled.has(id)).length;
+  }
+
+  /** Does nothing more, once what is being done is done. Draining pods drain on by the engine. */
+  async stop(): Promise<void> {
+    this.#over.abort();
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  /** Looks as soon as nothing else is done. */
+  #look(): Promise<void> {
+    this.#dirty = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    while (this.#dirty && !this.#over.signal.aborted) {
+      this.#dirty = false;
+      await this.#agree();
+    }
+    const next = Math.min(...[...this.#failures.values()].map(({ again }) => again));
+    if (this.#over.signal.aborted || next === Infinity) return;
+    this.#timer = setTimeout(() => void this.#look(), Math.max(0, next - Date.now())).unref();
+  }
+
+  async #agree(): Promise<void> {
+    for (const id of this.#failures.keys())
+      if (!this.#wanted.has(id) && !this.#owned.ids.has(id)) this.#failures.delete(id);
+    for (const id of this.#owned.ids)
+      if (!this.#wanted.has(id) && !this.#draining.has(id) && this.#isDue(id, DRAIN)) void this.#drain(id);
+    const due = [...this.#wanted.values()]
+      .map(({ request }) => request)
+      .filter((request) => {
+        const asked = textOf(request);
+        return this.#enrolled.get(request.id) !== asked && this.#isDue(request.id, asked);
+      });
+    if (due.length === 0) return;
+    try {
+      this.#owned.add(due.map(({ id }) => id));
+    } catch (error) {
+      for (const request of due) this.#fail(request.id, textOf(request), error);
+      return;
+    }
+    const elsewhere = await this.#enroll(due);
+    // A pod of that name is there, and is another one: the one that was wanted before.
+    const free: PodRequest[] = [];
+    for (const request of elsewhere) if (await this.#leave(request.id)) free.push(request);
+    if (free.length > 0) await this.#enroll(free);
+  }
+
+  #isDue(id: string, asked: string): boolean {
+    const failure = this.#failures.get(id);
+    return failure === undefined || failure.asked !== asked || failure.again <= Date.now();
+  }
+
+  /** Enrolls pods. @returns those whose name or interface another one has */
+  async #enroll(requests: readonly PodRequest[]): Promise<readonly PodRequest[]> {
+    const failed = new Map<string, unknown>();
+    try {
+      for (const { id, warnings } of await this.#engine.enroll(requests))
+        for (const warning of warnings) this.#log.warn(`${id}: ${warning}`);
+    } catch (error) {
+      if (this.#over.signal.aborted) return [];
+      const failures = isAmbientRedirectError(error, 'ERR_ENROLMENT') ? (error.failures ?? []) : undefined;
+      for (const { id } of requests) if (failures === undefined) failed.set(id, error);
+      for (const { id, error: why } of failures ?? []) failed.set(id, why);
+    }
+    const elsewhere: PodRequest[] = [];
+    for (const request of requests) {
+      const { id } = request;
+      const error = failed.get(id);
+      if (error === undefined) {
+        this.#draining.delete(id);
+        this.#failures.delete(id);
+        this.#log.info(this.#enrolled.has(id) ? `${id} is enrolled as its file says now` : `${id} is enrolled`);
+        this.#enrolled.set(id, textOf(request));
+      } else {
+        this.#fail(id, textOf(request), error);
+        if (isAmbientRedirectError(error, 'ERR_POD_EXISTS')) elsewhere.push(request);
+      }
+    }
+    return elsewhere;
+  }
+
+  /** Takes a pod away at once. @returns whether there was one */
+  async #leave(id: string): Promise<boolean> {
+    try {
+      return await this.#engine.unenroll(id);
+    } catch (error) {
+      this.#log.error(`${id}: ${wordsOf(error)}`);
+      return false;
+    }
+  }
+
+  /** Drains a pod. Not to be waited for: meanwhile others come and go. */
+  async #drain(id: string): Promise<void> {
+    const token = {};
+    this.#draining.set(id, token);
+    this.#enrolled.delete(id);
+    const { signal } = this.#over;
+    let failure: { readonly error: unknown } | undefined;
+    let was = false;
+    try {
+      was = await this.#engine.unenroll(id, { drain: { timeoutMs: this.#drainMs }, signal });
+    } catch (error) {
+      failure = { error };
+    }
+    if (signal.aborted || this.#draining.get(id) !== token) return;
+    this.#draining.delete(id);
+    if (failure !== undefined) this.#fail(id, DRAIN, failure.error);
+    else {
+      if (was) this.#log.info(`${id} is unenrolled`);
+      if (!this.#wanted.has(id)) this.#forget(id);
+      // Others may have waited for its interface or its addresses.
+      for (const [other, waiting] of this.#failures) this.#failures.set(other, { ...waiting, again: 0 });
+    }
+    await this.#look();
+  }
+
+  #forget(id: string): void {
+    this.#failures.delete(id);
+    try {
+      this.#owned.delete(id);
+    } catch (error) {
+      this.#log.error(wordsOf(error));
+    }
+  }
+
+  #fail(id: string, asked: string, error: unknown): void {
+    const before = this.#failures.get(id);
+    const attempts = before?.asked === asked ? before.attempts + 1 : 1;
+    // Once, and not at each attempt.
+    if (before === undefined || wordsOf(before.error) !== wordsOf(error)) this.#log.error(`${id}: ${wordsOf(error)}`);
+    this.#failures.set(id, { asked, error, attempts, again: Date.now() + backOff(attempts) });
+  }
+}
+
+function textOf(request: PodRequest): string {
+  return JSON.stringify(request);
+}
