@@ -100,7 +100,7 @@ async function redirect(sys: Sys, { root, settings, steps, signal }: Run): Promi
     await network.listen(ports);
     const engine = await RedirectEngine.open({
       sys,
-      directory: `${root}/ambient-doctor-${randomBytes(4).toString('hex')}`,
+      directory: `${root}/ambient-doctor-${process.pid}-${randomBytes(4).toString('hex')}`,
       host: { fd: network.node.netns.fd },
       podCidrs: network.podCidrs,
       attach,
