@@ -1,16 +1,39 @@
 /**
  * An engine that is killed before one of its steps: the next one finishes or undoes what it began. Some steps of each part in every run;
- * `npm run test:crash` takes as many as `AMBIENT_CRASHES` says (all of them: a large number), chosen at random.
+ * `npm run test:crash` takes as many as `AMBIENT_CRASHES` says, spread at random, or each one: `AMBIENT_CRASHES=all`.
  */
 import { existsSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
+import type * as Programs from '../../packages/ambient-redirect/src/programs/index.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
 import type { Part } from './engine-main.ts';
 import { byProxy, done, foreignOn, scene, sharers, type Scene } from './scene.ts';
 
-const CRASHES = Number(process.env['AMBIENT_CRASHES'] ?? 1);
+const GIVEN = process.env['AMBIENT_CRASHES'] ?? '1';
+const CRASHES = GIVEN === 'all' ? Infinity : Number(GIVEN);
 
-vi.setConfig({ testTimeout: 120_000 + 60_000 * CRASHES, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 + 60_000 * Math.min(CRASHES, 200), hookTimeout: 60_000 });
+
+// To compile the same programs for each step anew would take most of the time. The engine that dies compiles its own.
+vi.mock('../../packages/ambient-redirect/src/programs/index.ts', async (original) => {
+  const programs = await original<typeof Programs>();
+  const once = <F, P>(build: (facts: F) => P): ((facts: F) => P) => {
+    const made = new Map<string, P>();
+    return (facts) => {
+      const key = JSON.stringify(facts);
+      const program = made.get(key) ?? build(facts);
+      made.set(key, program);
+      return program;
+    };
+  };
+  const { appOutbound, appInbound, hostIn, steer } = programs;
+  return Object.assign({}, programs, {
+    appOutbound: once(appOutbound),
+    appInbound: once(appInbound),
+    hostIn: once(hostIn),
+    steer: once(steer),
+  });
+});
 
 interface Row {
   readonly part: Part;
@@ -47,47 +70,85 @@ function chosen(steps: number): readonly number[] {
   return Array.from({ length: CRASHES }, (_, index) => 1 + Math.floor((index + Math.random()) * width));
 }
 
+/** Does in this process what has been done when the part begins. Its programs are compiled here, which takes a new process much longer. */
+async function prepare(stage: Scene, { before }: Row): Promise<void> {
+  const engine = await stage.reopen();
+  for (const part of before) {
+    if (part === 'setProxy') await stage.setProxy(engine);
+    else await engine.enroll(stage.pods('client', 'server'));
+  }
+  await engine.close();
+}
+
+/** Takes everything away. @returns settings that were left */
+async function tearDown(stage: Scene): Promise<unknown> {
+  return existsSync(stage.directory) ? (await stage.reopen()).teardown() : [];
+}
+
+/** Lets an engine die before a step, and looks that the next one finishes or undoes what it began. */
+async function survives(
+  stage: Scene,
+  row: Row,
+  dieAt: number,
+  { clean, others }: { readonly clean: string; readonly others: readonly string[] },
+): Promise<void> {
+  const { part } = row;
+  const unharmed = async (): Promise<void> =>
+    expect(await foreignOn(stage.sys, stage.lab.node, stage.lab.client)).toEqual(others);
+  await prepare(stage, row);
+  const child = await stage.start({ parts: [part], dieAt });
+  expect(await done(child)).toBeUndefined();
+  await child.stop();
+  await unharmed();
+  // Pods that are enrolled, and no proxy yet: closed, or by the proxy.
+  const allowed = part === 'setProxy' ? [undefined, true] : [undefined, true, false];
+  expect(allowed).toContain(await reached(stage));
+  const engine = await stage.open();
+  expect(await engine.reconcile()).toEqual({ repaired: [], removed: [], failed: [] });
+  await unharmed();
+  const { pods, deviations } = await engine.status();
+  expect(pods.map(({ status, problems }) => ({ status, problems }))).toEqual(
+    pods.map(() => ({ status: 'enrolled', problems: [] })),
+  );
+  expect(deviations).toEqual([]);
+  // Whoever is enrolled sends by the proxy.
+  expect(await byProxy(stage)).toBe(pods.length > 0);
+  expect(await engine.teardown()).toEqual([]);
+  await unharmed();
+  expect(existsSync(stage.directory)).toBe(false);
+  expect(await traces(stage)).toBe(clean);
+}
+
 describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'an engine that is killed', () => {
   const ways = (['tcx', 'clsact'] as const).flatMap((attach) =>
     ROWS.map(({ part, before }) => ({ attach, part, before })),
   );
-  test.each(ways)('$attach, $part: the next one finishes or undoes it', async ({ attach, part, before }) => {
+  test.each(ways)('$attach, $part: the next one finishes or undoes it', async ({ attach, ...row }) => {
     const stage = await scene({ attach });
-    const { sys, lab } = stage;
     await sharers(stage);
-    const [clean, others] = [await traces(stage), await foreignOn(sys, lab.node, lab.client)];
-    const unharmed = async (what: string): Promise<void> =>
-      expect(await foreignOn(sys, lab.node, lab.client), what).toEqual(others);
-    const parts = [...before, part];
-    const whole = stage.start({ parts }, attach);
+    const untouched = {
+      clean: await traces(stage),
+      others: await foreignOn(stage.sys, stage.lab.node, stage.lab.client),
+    };
+    await prepare(stage, row);
+    const whole = await stage.start({ parts: [row.part] });
     const steps = (await done(whole)) ?? 0;
     expect(steps).toBeGreaterThan(5);
     await whole.stop('SIGKILL');
-    if (existsSync(stage.directory)) await (await stage.open()).teardown();
+    await tearDown(stage);
+    const begun = Date.now();
+    const failures: string[] = [];
     for (const dieAt of chosen(steps)) {
-      const what = `killed before step ${dieAt} of ${steps} of ${part}`;
-      const child = stage.start({ parts, dieAt }, attach);
-      expect(await done(child), what).toBeUndefined();
-      await child.stop();
-      await unharmed(what);
-      // Pods that are enrolled, and no proxy yet: closed, or by the proxy.
-      const allowed = part === 'setProxy' ? [undefined, true] : [undefined, true, false];
-      expect(allowed, what).toContain(await reached(stage));
-      const engine = await stage.open({ attach });
-      expect(await engine.reconcile(), what).toEqual({ repaired: [], removed: [], failed: [] });
-      await unharmed(what);
-      const { pods, deviations } = await engine.status();
-      expect(
-        pods.map(({ status, problems }) => ({ status, problems })),
-        what,
-      ).toEqual(pods.map(() => ({ status: 'enrolled', problems: [] })));
-      expect(deviations, what).toEqual([]);
-      // Whoever is enrolled sends by the proxy.
-      expect(await byProxy(stage), what).toBe(pods.length > 0);
-      expect(await engine.teardown(), what).toEqual([]);
-      await unharmed(what);
-      expect(existsSync(stage.directory), what).toBe(false);
-      expect(await traces(stage), what).toBe(clean);
+      try {
+        await survives(stage, row, dieAt, untouched);
+      } catch (error) {
+        failures.push(`killed before step ${dieAt} of ${steps}: ${String(error)}`);
+        if (CRASHES > 1) console.log(failures.at(-1));
+        await tearDown(stage);
+      }
     }
+    if (CRASHES > 1)
+      console.log(`${attach}, ${row.part}: ${chosen(steps).length} of ${steps} steps, ${Date.now() - begun} ms`);
+    expect(failures).toEqual([]);
   });
 });

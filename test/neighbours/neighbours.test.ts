@@ -45,7 +45,7 @@ async function life(
   const look = (): Promise<string[]> => foreignOn(sys, lab.node, lab.client);
   if (when === 'before') await others(stage);
   let before = await look();
-  const first = stage.start({ parts: ['setProxy', 'enroll'] }, attach);
+  const first = await stage.start({ parts: ['setProxy', 'enroll'] }, { attach });
   expect(await done(first)).toBeGreaterThan(0);
   if (when === 'after') {
     await others(stage);

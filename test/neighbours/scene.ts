@@ -11,8 +11,10 @@ import {
   type HookEntry,
   type Sys,
 } from 'netlink-tc';
-import { existsSync } from 'node:fs';
+import { build } from 'esbuild';
+import { existsSync, symlinkSync } from 'node:fs';
 import { constants } from 'node:os';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
@@ -25,6 +27,7 @@ import type { LabHost } from '../support/lab-host.ts';
 import type { LabProcess } from '../support/lab-process.ts';
 import { haproxySessions, startHaproxy } from '../support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
+import { tempDir } from '../support/temp.ts';
 import type { Job } from './engine-main.ts';
 
 /** A lab with a web server in `server`, and its proxy. */
@@ -40,7 +43,10 @@ export interface Scene {
   /** Names the proxy to an engine. */
   setProxy(engine: RedirectEngine): Promise<void>;
   /** Starts an engine as a process of its own, which says `ready` when it has done its parts. */
-  start(job: Pick<Job, 'parts' | 'dieAt' | 'established'>, attach?: EngineOptions['attach']): LabProcess;
+  start(
+    job: Pick<Job, 'parts' | 'dieAt' | 'established'>,
+    changes?: Pick<EngineOptions, 'attach'>,
+  ): Promise<LabProcess>;
   /** What an engine is asked for to enroll pods. */
   pods(...names: ('client' | 'server')[]): { readonly id: string; readonly netns: { readonly fd: number } }[];
 }
@@ -57,6 +63,7 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
   };
   const opened: RedirectEngine[] = [];
   const children: LabProcess[] = [];
+  let main: Promise<string> | undefined;
   const openOne = async (changes: EngineOptions = {}): Promise<RedirectEngine> => {
     const engine = await RedirectEngine.open({ sys, host: { fd: lab.node.netns.fd }, ...shared, ...changes });
     opened.push(engine);
@@ -85,22 +92,41 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
       await setProxy(engine);
       return engine;
     },
-    start: (job, attach = 'auto') => {
+    start: async (job, changes = {}) => {
       const { client, server, node } = lab;
       const whole: Job = {
-        options: { ...shared, attach, host: { path: node.path } },
+        options: { ...shared, ...changes, host: { path: node.path } },
         proxy: { path: lab.proxy.path, pid: proxy.pid },
         pods: { client: client.path, server: server.path },
         ...job,
       };
-      const main = fileURLToPath(new URL('engine-main.ts', import.meta.url));
-      const argv = ['--conditions=@ambient/source', '--import', 'tsx', main, JSON.stringify(whole)];
-      const child = node.spawn([process.execPath, ...argv]);
+      const child = node.spawn([process.execPath, await (main ??= bundleEngine()), JSON.stringify(whole)]);
       children.push(child);
       return child;
     },
     pods: (...names) => names.map((id) => ({ id, netns: { fd: lab[id].netns.fd } })),
   };
+}
+
+/**
+ * Bundles `engine-main.ts`: from the sources, most of its time would be spent on compiling them. It goes when the test ends.
+ * @returns path of the bundle
+ */
+async function bundleEngine(): Promise<string> {
+  const directory = tempDir();
+  const outfile = `${directory}/engine.mjs`;
+  symlinkSync(resolve('node_modules'), `${directory}/node_modules`);
+  await build({
+    entryPoints: [fileURLToPath(new URL('engine-main.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    conditions: ['@ambient/source'],
+    external: ['koffi', 'ffi-rs'],
+  });
+  return outfile;
 }
 
 /** Waits until an engine has done its parts. @returns how many steps the last one took; undefined when it has ended itself before */
