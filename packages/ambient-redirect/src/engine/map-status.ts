@@ -1,8 +1,6 @@
 import { MAX_PODS, POD_ARRAY_SPAN, type MAPS } from '../maps.ts';
 import { podPlace } from '../programs/index.ts';
 import type { EngineContext } from './context.ts';
-import { ListenerSlots } from './listener-slots.ts';
-import { LISTENER_SLOTS } from './listeners.ts';
 import { addressesOf } from './pod-record.ts';
 
 /** How full a map is. */
@@ -47,13 +45,6 @@ export function mapStatus({ directory, pods, node }: MapContext): MapStatus[] {
       holds: "addresses of pods in the node's prefixes",
       entries: addresses.filter((address) => 'array' in podPlace(node.podCidrs, address)).length,
       limit: 2 * POD_ARRAY_SPAN,
-      evicts: false,
-    },
-    {
-      name: 'listeners',
-      holds: "the proxy's listeners",
-      entries: new ListenerSlots(maps.listeners).cookies().filter((cookie) => cookie !== undefined).length,
-      limit: LISTENER_SLOTS,
       evicts: false,
     },
     ...walked,

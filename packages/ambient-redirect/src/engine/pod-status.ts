@@ -1,4 +1,4 @@
-import type { Direction } from 'netlink-tc';
+import { chain, type Direction } from 'netlink-tc';
 import type { CaptureMode } from '../programs/index.ts';
 import { appFacts, type EngineContext } from './context.ts';
 import { FOUND } from './converge.ts';
@@ -60,8 +60,18 @@ export async function podStatus(
   ];
   const late = pod.phase === 'draining' && Date.now() > (pod.drainUntil ?? 0) + LATE_MS;
   const unfinished = late ? 'should have left by now: reconcile cuts it off' : UNFINISHED[pod.phase];
+  const shadows = isThere ? await shadowsOf(context, pod) : [];
+  const hidden = new Set(shadows.map(({ direction }) => direction));
   const problems = isThere
-    ? [...hookProblems(context, pod, hooks), ...(unfinished === undefined ? [] : [unfinished])]
+    ? [
+        ...hookProblems(context, pod, hooks),
+        ...(await unreached(
+          context,
+          pod,
+          hooks.filter(({ direction }) => hidden.has(direction)),
+        )),
+        ...(unfinished === undefined ? [] : [unfinished]),
+      ]
     : [`its interface ${name} is gone: reconcile unenrolls it`];
   const isDegraded = problems.some((problem) => problem !== unfinished) || late;
   return {
@@ -69,7 +79,7 @@ export async function podStatus(
     slot: pod.slot,
     status: !isThere ? 'missing' : isDegraded ? 'degraded' : pod.phase,
     problems,
-    warnings: isThere ? (await shadowsOf(context, pod)).map(describeShadow) : [],
+    warnings: shadows.map(describeShadow),
     mode: pod.mode,
     addresses: addressesOf(pod),
     hostInterface: { index, name },
@@ -90,4 +100,22 @@ function hookProblems(context: EngineContext, pod: PodRecord, hooks: readonly Ho
     if (status !== 'ours') return [`${owner} ${HOOK_PROBLEM[status]}`];
     return program?.id === wanted[direction] ? [] : [`${owner} ${OTHER_PROGRAM}`];
   });
+}
+
+/** Programs of ours that stand where no packet gets to. */
+async function unreached(
+  { sys, host }: EngineContext,
+  { hostInterface }: PodRecord,
+  hooks: readonly HookStatus[],
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { direction, program, status } of hooks) {
+    if (status !== 'ours') continue;
+    const place = { device: hostInterface.index, direction, netns: host.netns };
+    const { entries } = await chain(sys, host.socket, place);
+    const ours = entries.find((entry) => entry.program?.id === program?.id);
+    if (ours?.reached === 'never')
+      problems.push(`${OWNER[direction]} is reached by no packet: others end the hook before it`);
+  }
+  return problems;
 }

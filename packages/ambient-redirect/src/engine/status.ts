@@ -136,7 +136,7 @@ function hostProblems({ node }: EngineContext, now: readonly string[]): StatusPr
 }
 
 function mapWarnings({ name, holds, entries, limit, evicts }: MapStatus): StatusProblem[] {
-  if (evicts || name === 'listeners' || entries < limit * NEARLY_FULL) return [];
+  if (evicts || entries < limit * NEARLY_FULL) return [];
   return [{ subject: 'node', what: `the map ${name} has ${entries} ${holds}, and room for ${limit}` }];
 }
 

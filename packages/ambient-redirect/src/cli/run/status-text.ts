@@ -48,7 +48,7 @@ function engineText(status: ControlStatus, output: Output): string {
   const { agent, attach, proxy, steer, withoutProxy, settings, directory } = status;
   const by = agent === undefined ? 'no agent runs' : `agent ${agent.pid} since ${agent.since}, ${agent.config}`;
   const wrong = settings.filter(({ found, wanted }) => found !== wanted).length;
-  const asked = (wanted: string): string => (wanted === 'auto' ? '' : `; ${wanted} is wanted`);
+  const asked = (wanted: string): string => (wanted === 'auto' ? ' (auto)' : '');
   const lines: (readonly [string, string])[] = [
     ['engine', `${directory}, ${by}`],
     ['attach', `${attach.mode}: ${attach.reason}${asked(attach.wanted)}`],
@@ -150,13 +150,7 @@ function mapTable({ maps }: ControlStatus, output: Output): string {
   const rows = maps.map(({ name, entries, limit, evicts, holds }): Cell[] => {
     const share = Math.round((entries / limit) * 100);
     const text = `${share} %`;
-    return [
-      name,
-      whole(entries),
-      whole(limit),
-      share >= 80 && !evicts && name !== 'listeners' ? { text, paint: 'yellow' } : text,
-      holds,
-    ];
+    return [name, whole(entries), whole(limit), share >= 80 && !evicts ? { text, paint: 'yellow' } : text, holds];
   });
   return output.table([['MAP', 'ENTRIES', 'ROOM', 'FULL', 'HOLDS'], ...rows]);
 }
