@@ -6,12 +6,13 @@
 import { createServer, Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SLOWNESS } from '../support/slowness.ts';
 import type { CallOptions, LoadReport } from './load.ts';
 
 /** A SYN is sent again after a second: whoever waited for less than this did not need that. A busy machine alone can take half of it. */
 const SLOW_MS = 900;
 /** What has not come by then is lost. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 10_000 * SLOWNESS;
 const BLOCK = randomBytes(1 << 18);
 
 const range = (least: number, most: number): number => least + Math.floor(Math.random() * (most - least + 1));

@@ -4,19 +4,21 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RedirectEngine, type EngineOptions } from '../../packages/ambient-redirect/src/engine/index.ts';
 import { isAmbientRedirectError } from '../../packages/ambient-redirect/src/error.ts';
+import { attachModes } from '../../packages/netlink-tc/test/kernel.ts';
 import type { LabHost } from '../support/lab-host.ts';
 import type { LabProcess } from '../support/lab-process.ts';
 import { startHaproxy } from '../support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
 import { root, tool, type Need } from '../support/needs.ts';
 import { addNftRule, type PacketCounter } from '../support/nft.ts';
+import { SLOWNESS } from '../support/slowness.ts';
 import { startServer } from './load.ts';
 
 /** What the tests need of the machine. */
 export const NEEDS: readonly Need[] = [root, ...['haproxy', 'nft'].map(tool)];
 
 /** A lab and its processes take some seconds on a machine that is busy. */
-export const SETUP_MS = 60_000;
+export const SETUP_MS: number = 60_000 * SLOWNESS;
 
 const GIVEN = process.env['AMBIENT_CYCLES'];
 
@@ -31,18 +33,15 @@ export interface Combination {
   readonly steer: 'sk_lookup' | 'tproxy';
 }
 
-/** All of them. */
-export const COMBINATIONS: readonly Combination[] = (['tcx', 'clsact'] as const).flatMap((attach) =>
+/** All that this kernel has. */
+export const COMBINATIONS: readonly Combination[] = attachModes().flatMap((attach) =>
   (['sk_lookup', 'tproxy'] as const).map((steer) => ({ attach, steer })),
 );
 
 /** Two that have each way of attaching and of steering; all of them where `AMBIENT_CYCLES` is set. For what takes its time, and does not depend on both. */
 export const SOME: readonly Combination[] =
   GIVEN === undefined
-    ? [
-        { attach: 'tcx', steer: 'sk_lookup' },
-        { attach: 'clsact', steer: 'tproxy' },
-      ]
+    ? COMBINATIONS.filter(({ attach, steer }) => (attach === 'tcx') === (steer === 'sk_lookup'))
     : COMBINATIONS;
 
 /** Pods of a lab that can be enrolled. */
@@ -139,7 +138,7 @@ export class Scene implements AsyncDisposable {
 
   /** Waits until none of the connections is left that were open before pods were enrolled. */
   async settle(): Promise<void> {
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + 15_000 * SLOWNESS;
     for (;;) {
       const { failed } = await this.engine.reconcile();
       if (failed.length > 0) throw new Error(`reconcile: ${JSON.stringify(failed.map(String))}`);

@@ -1,5 +1,6 @@
 import { openSys, type Sys } from 'netlink-tc';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attachModes } from '../../packages/netlink-tc/test/kernel.ts';
 import { ANSWER, ask, askers, startDnsServer } from '../support/dns.ts';
 import type { LabHost } from '../support/lab-host.ts';
 import type { LabProcess } from '../support/lab-process.ts';
@@ -56,12 +57,10 @@ describeWith([root, tool('dnsmasq')], 'DNS', () => {
     });
   });
 
-  describe.each([
-    { attach: 'tcx', steer: 'sk_lookup', dns: true },
-    { attach: 'clsact', steer: 'tproxy', dns: true },
-    { attach: 'tcx', steer: 'sk_lookup', dns: false },
-    { attach: 'clsact', steer: 'tproxy', dns: false },
-  ] as const)('$attach, $steer, capture $dns', ({ attach, steer, dns: captures }) => {
+  const ways = attachModes().flatMap((attach) =>
+    [true, false].map((dns) => ({ attach, steer: attach === 'tcx' ? 'sk_lookup' : 'tproxy', dns }) as const),
+  );
+  describe.each(ways)('$attach, $steer, capture $dns', ({ attach, steer, dns: captures }) => {
     let dns: DnsLab;
     let mesh: Mesh;
     let opened: Mesh | undefined;

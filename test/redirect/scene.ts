@@ -3,6 +3,7 @@ import { addAddress, addRoute, IFA_F, type Family, type Sys } from 'netlink-tc';
 import { expect, test } from 'vitest';
 import { haproxySessions, type Frontend } from '../support/lab-proxy.ts';
 import { createLab, type Lab, type LabOptions } from '../support/lab.ts';
+import { SLOWNESS } from '../support/slowness.ts';
 import type { Mesh } from './mesh.ts';
 
 /** Both families: every row is for each. */
@@ -118,7 +119,7 @@ export function sceneOf(lab: Lab, mesh?: Mesh): Scene {
 }
 
 /** What traffic waits for has limits of its own; making programs takes long where several processes share a CPU. */
-const ROW_MS = 60_000;
+const ROW_MS = 60_000 * SLOWNESS;
 
 /** Makes a test of each row that fits, for each family. */
 export function registerRows(rows: readonly Row[], scene: () => Scene, where: 'mesh' | 'control'): void {

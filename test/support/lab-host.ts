@@ -7,6 +7,7 @@ import { giveUpAfter } from '../../packages/ambient-redirect/src/demo/patience.t
 import { openSocket, type Endpoint } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
 import { connectTcp, listenTcp, type ConnectOptions } from '../../packages/ambient-redirect/src/proxy/tcp.ts';
 import { LabProcess } from './lab-process.ts';
+import { SLOWNESS } from './slowness.ts';
 
 /** What the HTTP server of a lab host tells of the request that it got. */
 export interface Seen {
@@ -24,7 +25,7 @@ export interface Seen {
 export interface HttpOptions {
   /** The client's own address; the kernel chooses if left out. */
   readonly from?: string;
-  /** How long to wait for the answer, 10 s if left out. */
+  /** How long to wait for the answer, 10 s if left out; longer on a slow machine. */
   readonly timeoutMs?: number;
 }
 
@@ -191,7 +192,7 @@ export class LabHost {
           .on('error', reject);
       });
       // Not the idle time of a socket, which a connection that never comes about does not have.
-      const answered = giveUpAfter(timeoutMs, () => request.destroy(new Error('timeout')));
+      const answered = giveUpAfter(timeoutMs * SLOWNESS, () => request.destroy(new Error('timeout')));
       request.on('error', reject).on('close', answered);
     });
   }

@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SLOWNESS } from './slowness.ts';
 
 /** The PATH of an ordinary user, with the directories where the tools of administrators are. */
 const PATH_WITH_SBIN: string = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
-/** How long is waited for something: ten times as long on another kernel, under QEMU, where `run-in-kernel.sh` sets this variable. */
-const PATIENCE_MS = process.env['KM'] === undefined ? 15_000 : 150_000;
+/** How long is waited for something. */
+const PATIENCE_MS = 15_000 * SLOWNESS;
 
 /** A process in a namespace of a lab. It ends with the lab at the latest, and with the process that started it. */
 export class LabProcess {

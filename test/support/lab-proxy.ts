@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { LabHost } from './lab-host.ts';
 import type { LabProcess } from './lab-process.ts';
+import { mainCommand } from './main-command.ts';
 
 /** Ports that the proxies of a lab listen on. */
 const PROXY_PORTS = { outbound: 15001, plaintext: 15006, hbone: 15008 } as const;
@@ -98,8 +98,9 @@ export function proxyEvents(started: LabProcess): ProxyEvent[] {
 
 /** Starts the proxy of `ambient-redirect` as a process of its own, and waits until it listens. */
 export async function startProxy(host: LabHost): Promise<LabProcess> {
-  const main = fileURLToPath(new URL('../../packages/ambient-redirect/src/proxy/main.ts', import.meta.url));
-  const started = host.spawn([process.execPath, '--conditions=@ambient/source', '--import', 'tsx', main]);
+  const started = host.spawn(
+    mainCommand(new URL('../../packages/ambient-redirect/src/proxy/main.ts', import.meta.url)),
+  );
   await started.until('listens', () => proxyEvents(started).some(({ event }) => event === 'ready'));
   return started;
 }

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../../packages/ambient-redirect/src/proxy/sockets.ts';
 import type { LabHost } from './lab-host.ts';
+import { SLOWNESS } from './slowness.ts';
 
 const BLOCK = 1 << 20;
 const PAGE = 4096;
@@ -15,10 +16,10 @@ export interface Digest {
   readonly sha256: string;
 }
 
-/** Fails when a promise takes longer than that. */
+/** Fails when a promise takes longer than that; than several times that on a slow machine. */
 export async function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
   const abort = new AbortController();
-  const late = sleep(milliseconds, undefined, { signal: abort.signal }).then(() => {
+  const late = sleep(milliseconds * SLOWNESS, undefined, { signal: abort.signal }).then(() => {
     throw new Error(`${what}: not after ${milliseconds} ms`);
   });
   try {
@@ -30,9 +31,9 @@ export async function within<T>(milliseconds: number, what: string, work: Promis
   }
 }
 
-/** Waits until a condition holds, at most two seconds. */
+/** Waits until a condition holds, at most two seconds; longer on a slow machine. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 2_000;
+  const deadline = Date.now() + 2_000 * SLOWNESS;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`never: ${what}`);
     await sleep(5);
@@ -148,7 +149,7 @@ export async function exchange(
  * How an attempt to connect ends: the error's code, `closed` or `reset` after it came about and before a byte came, `open` when it was
  * still there or `timeout` when nothing had come at all after that time.
  */
-export async function attempt(from: LabHost, to: Endpoint, timeoutMs = 1_500): Promise<string> {
+export async function attempt(from: LabHost, to: Endpoint, timeoutMs = 1_500 * SLOWNESS): Promise<string> {
   const socket = connectQuietly(from, to);
   let connected = false;
   try {

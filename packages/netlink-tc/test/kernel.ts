@@ -10,6 +10,11 @@ export function kernelAtLeast(version: string): boolean {
   return ourMajor > major || (ourMajor === major && ourMinor >= minor);
 }
 
+/** How the running kernel can have programs on an interface, by its version: for names of tests, which are given before anything can be probed. */
+export function attachModes(): readonly ('tcx' | 'clsact')[] {
+  return kernelAtLeast('6.6') ? ['tcx', 'clsact'] : ['clsact'];
+}
+
 /**
  * Whether the kernel lacks what a test needs. A lack must be right: a kernel of the version that has the thing may not lack it.
  * @example `if (lacks(probes.link('tcx'))) return;`
