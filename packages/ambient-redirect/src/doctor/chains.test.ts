@@ -72,7 +72,7 @@ function stageOf(sys: Sys, lab: Lab): Stage {
 }
 
 // Programs are followed through all their branches, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 describeWith([root, tool('tc')], 'hooks of interfaces', () => {
   test('without an engine all pairs of the host are looked at, and nothing is on them', async () => {

@@ -10,7 +10,7 @@ import { closing, testSys } from '../../../netlink-tc/test/sys.ts';
 import { diagnose, ofCode } from '../../test/doctor.ts';
 import type { Finding } from './finding.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const PLUGINS = '/usr/lib/cni';
 

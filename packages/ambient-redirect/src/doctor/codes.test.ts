@@ -52,7 +52,7 @@ const SILENT = /^(grep|findmnt|find|ls)\b/;
 
 describeWith([root, tool('bpftool'), tool('ip'), tool('tc')], 'what is to be seen by hand', () => {
   const commands = [...new Set(CODES.flatMap(({ see }) => see))].filter((each) => !ELSEWHERE.test(each));
-  vi.setConfig({ testTimeout: 120_000 });
+  vi.setConfig({ testTimeout: 300_000 });
 
   test('is seen by commands that work', async () => {
     const sys = await testSys();

@@ -60,8 +60,11 @@ export interface CodeSpec {
 export interface Area<C extends string = string> {
   readonly name: AreaName;
   readonly codes: Readonly<Record<C, CodeSpec>>;
-  /** Makes a finding of a code. */
-  finding(code: C, subject: string, evidence: readonly string[]): Finding;
+  /**
+   * Makes a finding of a code.
+   * @param places what stands in the remedy for `DEV`, `DIR` and others like these
+   */
+  finding(code: C, subject: string, evidence: readonly string[], places?: Readonly<Record<string, string>>): Finding;
 }
 
 /** Makes an area of its codes. */
@@ -69,8 +72,9 @@ export function area<C extends string>(name: AreaName, codes: Readonly<Record<C,
   return {
     name,
     codes,
-    finding: (code, subject, evidence) => {
-      const { severity, title, remedy } = codes[code];
+    finding: (code, subject, evidence, places = {}) => {
+      const { severity, title, remedy: text } = codes[code];
+      const remedy = text.replace(/\b[A-Z]{2,}\b/g, (word) => places[word] ?? word);
       return { code, area: name, severity, subject, title, evidence, remedy, page: `docs/doctor.md#${code}` };
     },
   };

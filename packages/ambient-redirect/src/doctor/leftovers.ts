@@ -12,6 +12,7 @@ import {
   type Sys,
 } from 'netlink-tc';
 import { constants } from 'node:os';
+import { lockHolder } from '../engine/lock.ts';
 import { OWNER } from '../engine/pod-record.ts';
 import { area, type Area, type Finding } from './finding.ts';
 import { readMounts } from './mount-table.ts';
@@ -36,7 +37,7 @@ export const LEFTOVERS: Area<LeftoverCode> = area('leftovers', {
       'The state was removed by hand, and the filter went on: it redirects or drops by maps that nobody changes any more.',
     see: ['tc filter show dev DEV ingress', 'tc filter show dev DEV egress'],
     remedy:
-      'Take it away by tc(8), with exactly this priority and handle: `tc filter del dev DEV ingress pref 20000 handle 0x1 bpf`. Then enroll the pod anew.',
+      'Take it away by tc(8), with exactly this priority and handle: `tc filter del dev DEV SIDE pref PRIORITY handle HANDLE bpf`. Then enroll the pod anew.',
   },
   'leftover-link': {
     severity: 'error',
@@ -44,7 +45,7 @@ export const LEFTOVERS: Area<LeftoverCode> = area('leftovers', {
     cause:
       'Its link is held by a process, or by a pin in a place that is not known here: it redirects or drops by maps that nobody here changes.',
     see: ['bpftool net show dev DEV', 'bpftool link show', 'find /sys/fs/bpf'],
-    remedy: 'Remove the pin of the link, end the process that holds it, or `bpftool link detach id ID`.',
+    remedy: 'Remove the pin of the link, end the process that holds it, or `bpftool link detach id LINK`.',
   },
   'leftover-directory': {
     severity: 'warning',
@@ -63,7 +64,9 @@ const NAMES: ReadonlySet<string | undefined> = new Set([...Object.values(OWNER),
 /** Looks for states, filters and links that nobody looks after. */
 export async function checkLeftovers(scene: NetworkScene): Promise<Finding[]> {
   const others = otherStates(scene);
-  const looked = others.map((path) => LEFTOVERS.finding('leftover-directory', path, contents(scene, path)));
+  const looked = others.map((path) =>
+    LEFTOVERS.finding('leftover-directory', path, contents(scene, path), { DIR: path }),
+  );
   const elsewhere = new Set(others.flatMap((path) => pinnedPrograms(scene, path)));
   const found = [...looked, ...(await strays(scene, elsewhere))];
   return found.length > 0 ? found : [LEFTOVERS.finding('leftover-none', 'the host', [])];
@@ -87,11 +90,14 @@ function versionOf(machine: MachineScene['machine'], path: string): string | und
 }
 
 function contents({ machine }: MachineScene, path: string): string[] {
-  const version = versionOf(machine, path) ?? '';
-  return ['links', 'programs'].map((folder) => {
-    const names = machine.list(`${path}/${version}/${folder}`);
-    return `${path}/${version}/${folder}: ${names.length === 0 ? 'nothing' : names.join(', ')}`;
-  });
+  const folder = `${path}/${versionOf(machine, path) ?? ''}`;
+  const links = machine.list(`${folder}/links`);
+  const holder = lockHolder(path);
+  return [
+    `${folder}/links: ${links.length === 0 ? 'nothing' : links.join(', ')}`,
+    `${folder}/programs: ${machine.list(`${folder}/programs`).length}`,
+    holder === undefined ? 'no process has its lock' : `in use by process ${holder}`,
+  ];
 }
 
 /** Ids of the programs that a state has pinned. */
@@ -125,20 +131,18 @@ async function strays(scene: NetworkScene, elsewhere: ReadonlySet<number>): Prom
       const isStray = (id: number | undefined, name: string | undefined): boolean =>
         NAMES.has(name) && (id === undefined || !(elsewhere.has(id) || ours.has(id)));
       const place = `${link.name} ${direction}`;
-      for (const { programId, linkId } of tcxEntries(scene, link, direction))
-        if (isStray(programId, nameOf(programId)))
-          found.push(
-            LEFTOVERS.finding('leftover-link', place, [
-              `program ${nameOf(programId)} id ${programId} link_id ${linkId}`,
-            ]),
-          );
-      for (const { name, id, priority, handle } of await filtersOf(scene, link, direction))
-        if (isStray(id, name))
-          found.push(
-            LEFTOVERS.finding('leftover-filter', place, [
-              `filter ${name} pref ${priority} handle 0x${handle.toString(16)} id ${id ?? '?'}`,
-            ]),
-          );
+      for (const { programId, linkId } of tcxEntries(scene, link, direction)) {
+        const name = nameOf(programId);
+        if (!isStray(programId, name)) continue;
+        const evidence = [`program ${name} id ${programId} link_id ${linkId}`];
+        found.push(LEFTOVERS.finding('leftover-link', place, evidence, { LINK: `${linkId}` }));
+      }
+      for (const { name, id, priority, handle } of await filtersOf(scene, link, direction)) {
+        if (!isStray(id, name)) continue;
+        const places = { DEV: link.name, SIDE: direction, PRIORITY: `${priority}`, HANDLE: `0x${handle.toString(16)}` };
+        const evidence = [`filter ${name} pref ${priority} handle ${places.HANDLE} id ${id ?? '?'}`];
+        found.push(LEFTOVERS.finding('leftover-filter', place, evidence, places));
+      }
     }
   }
   return found;

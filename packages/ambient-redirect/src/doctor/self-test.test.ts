@@ -9,7 +9,7 @@ import { without } from '../../test/proxy-lab.ts';
 import { settingsOf } from '../engine/options.ts';
 import { selfTest } from './self-test.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** What self-tests of this process have in bpffs. */
 function directories(): string[] {

@@ -93,7 +93,7 @@ interface Run {
 
 /** @returns whether a connection was not captured */
 async function redirect(sys: Sys, { root, settings, steps, signal }: Run): Promise<boolean> {
-  const { attach, steer, ports, priority, routing, mark } = settings;
+  const { attach, steer, ports, priority, order, routing, mark } = settings;
   signal?.throwIfAborted();
   const network = await TestNetwork.create(sys);
   try {
@@ -108,6 +108,8 @@ async function redirect(sys: Sys, { root, settings, steps, signal }: Run): Promi
       ports,
       priority,
       routing: { ...routing, mark },
+      // Beside a program of the node there is no place here.
+      ...(typeof order === 'string' ? { order } : {}),
     });
     try {
       const { steering } = await engine.setProxy({ netns: { fd: network.proxy.netns.fd }, pid: process.pid });

@@ -12,7 +12,7 @@ import type { Finding } from './finding.ts';
 import { stateError } from './state.ts';
 
 // Processes are started and programs compiled, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 interface Stage extends EngineLab {
   readonly engine: RedirectEngine;
@@ -51,11 +51,16 @@ describeWith([root], 'what an engine has made', () => {
     const found = await diagnose(sys, lab);
     expect(ofCode(found, 'state-none')).toMatchObject([{ severity: 'info' }]);
     expect(codesOf(found, 'error')).toEqual([]);
-    lab.node.sysctl('ipv4/conf/all/rp_filter', '1');
+    for (const name of ['all', 'v-client']) lab.node.sysctl(`ipv4/conf/${name}/rp_filter`, '1');
+    lab.node.sysctl('ipv4/conf/v-server/forwarding', '0');
+    const one = ofCode(await diagnose(sys, lab), 'sysctls-forwarding-off');
+    expect(one).toMatchObject([{ subject: 'IPv4', evidence: ['/proc/sys/net/ipv4/conf/v-server/forwarding: 0'] }]);
+    lab.node.sysctl('ipv4/conf/v-server/forwarding', '1');
     const strict = await diagnose(sys, lab);
     expect(codesOf(strict, 'info', 'sysctls')).toEqual(['sysctls-rp-filter-strict']);
     expect(ofCode(strict, 'sysctls-rp-filter-strict')[0]?.evidence).toEqual([
       '/proc/sys/net/ipv4/conf/all/rp_filter: 1',
+      '/proc/sys/net/ipv4/conf/v-client/rp_filter: 1',
     ]);
     for (const family of ['ipv4', 'ipv6']) lab.node.sysctl(`${family}/conf/all/forwarding`, '0');
     const off = await diagnose(sys, lab);
@@ -137,7 +142,7 @@ describeWith([root], 'what an engine has made', () => {
     expect(away).toMatchObject([{ severity: 'error', subject: 'v-proxy' }]);
     expect(away[0]?.evidence.join()).toMatch(/15001/);
     await lab.proxy.close();
-    await expect.poll(async () => errors(await look()), { timeout: 60_000 }).toEqual(['state-proxy-gone']);
+    await expect.poll(async () => errors(await look()), { timeout: 120_000 }).toEqual(['state-proxy-gone']);
   });
 
   test('a map is nearly full; the pin of one was removed', async () => {

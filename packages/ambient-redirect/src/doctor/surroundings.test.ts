@@ -9,7 +9,7 @@ import { COMMAND } from '../../test/command.ts';
 import type { Finding } from './finding.ts';
 
 // Each is a process that is started from its sources.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 interface Told {
   readonly exitCode: number | null;

@@ -87,10 +87,9 @@ export const SYSCTLS: Area<SysctlCode> = area('sysctls', {
 /** Looks at forwarding, and at what could drop or misdirect what the proxy sends and gets. */
 export async function checkSysctls(scene: NetworkScene): Promise<Finding[]> {
   const found = [...(await checkForwarding(scene)), ...checkDeviations(scene), ...checkReversePath(scene)];
-  const isFine = found.every(({ severity }) => severity === 'info');
-  if (!isFine) return found;
+  if (found.length > 0) return found;
   const evidence = ['ipv4/conf/all/forwarding', 'ipv4/conf/all/rp_filter'].map((name) => tell(scene, name));
-  return [SYSCTLS.finding('sysctls-fine', 'the host', evidence), ...found];
+  return [SYSCTLS.finding('sysctls-fine', 'the host', evidence)];
 }
 
 function tell({ host }: NetworkScene, name: string): string {
@@ -105,11 +104,20 @@ async function checkForwarding(scene: NetworkScene): Promise<Finding[]> {
   const has = { ipv4: pods.some((each) => !each.includes(':')), ipv6: pods.some((each) => each.includes(':')) };
   return (['ipv4', 'ipv6'] as const).flatMap((family) => {
     if (!has[family] && addresses[family].length === 0) return [];
-    const name = `${family}/conf/all/forwarding`;
-    if (readSysctl(host.netns, name) !== '0') return [];
+    // IPv4 asks the interface that a packet comes in by, IPv6 asks for all.
+    const where = family === 'ipv4' && interfaces.length > 0 ? interfaces.map(({ name }) => name) : ['all'];
+    const names = where.map((each) => `${family}/conf/${each}/forwarding`);
+    const off = names.filter((name) => readSysctl(host.netns, name) === '0');
+    if (off.length === 0) return [];
     const isNeeded = has[family] || (family === 'ipv4' && interfaces.length > 0);
     const code = isNeeded ? 'sysctls-forwarding-off' : 'sysctls-forwarding-unneeded';
-    return [SYSCTLS.finding(code, family === 'ipv4' ? 'IPv4' : 'IPv6', [tell(scene, name)])];
+    return [
+      SYSCTLS.finding(
+        code,
+        family === 'ipv4' ? 'IPv4' : 'IPv6',
+        off.map((name) => tell(scene, name)),
+      ),
+    ];
   });
 }
 
@@ -134,9 +142,16 @@ function checkDeviations({ status }: NetworkScene): Finding[] {
 
 /** Before the engine has a proxy: what it will change. */
 function checkReversePath(scene: NetworkScene): Finding[] {
-  const { host, status } = scene;
+  const { host, status, interfaces } = scene;
   if (status?.proxy !== undefined) return [];
-  const name = 'ipv4/conf/all/rp_filter';
-  const all = readSysctl(host.netns, name) ?? '0';
-  return all === '0' ? [] : [SYSCTLS.finding('sysctls-rp-filter-strict', 'the host', [tell(scene, name)])];
+  const names = ['all', ...interfaces.map(({ name }) => name)].map((name) => `ipv4/conf/${name}/rp_filter`);
+  const on = names.filter((name) => (readSysctl(host.netns, name) ?? '0') !== '0');
+  if (on.length === 0) return [];
+  return [
+    SYSCTLS.finding(
+      'sysctls-rp-filter-strict',
+      'the host',
+      on.map((name) => tell(scene, name)),
+    ),
+  ];
 }
