@@ -1,0 +1,176 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { tempDir } from '../../../../test/support/temp.ts';
+import { AmbientRedirectError } from '../error.ts';
+import { backOff } from './back-off.ts';
+import { lineLog } from './log.ts';
+import { OwnedPods } from './owned-pods.ts';
+import { PodKeeper, type Enroller } from './pod-keeper.ts';
+import type { WantedPod } from './wanted.ts';
+
+/** An engine that notes what it is asked for, and fails where it is told to. */
+class FakeEngine implements Enroller {
+  readonly calls: string[] = [];
+  readonly failing = new Map<string, AmbientRedirectError>();
+  readonly pods = new Set<string>();
+  /** Ends the drain of a pod. */
+  readonly drains = new Map<string, () => void>();
+
+  enroll: Enroller['enroll'] = (requests) => {
+    this.calls.push(`enroll ${requests.map(({ id }) => id).join(' ')}`);
+    const failures = requests.flatMap(({ id }) => {
+      const error = this.failing.get(id);
+      if (error === undefined) this.pods.add(id);
+      return error === undefined ? [] : [{ id, error }];
+    });
+    if (failures.length > 0) return Promise.reject(new AmbientRedirectError('ERR_ENROLMENT', 'some', { failures }));
+    const more = { hostInterface: 'v', addresses: [], attached: 'tcx', changed: true, warnings: [] } as const;
+    return Promise.resolve(requests.map(({ id }) => Object.assign({ id }, more)));
+  };
+
+  unenroll: Enroller['unenroll'] = (id, { drain, signal } = {}) => {
+    this.calls.push(`${drain === undefined ? 'unenroll' : `drain ${drain.timeoutMs}`} ${id}`);
+    if (drain === undefined) return Promise.resolve(this.pods.delete(id));
+    return new Promise((resolve, reject) => {
+      this.drains.set(id, () => resolve(this.pods.delete(id)));
+      signal?.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+  };
+}
+
+let engine: FakeEngine;
+let path: string;
+let said: string;
+let keeper: PodKeeper;
+const begin = (): void => {
+  said = '';
+  const log = lineLog((text) => (said += text), { format: 'plain' });
+  keeper = new PodKeeper(engine, new OwnedPods(path, '/state'), log);
+};
+const want = (pods: Readonly<Record<string, string>>): Promise<void> => {
+  const wanted = Object.entries(pods).map(([id, name]): [string, WantedPod] => [
+    id,
+    { request: { id, netns: { name } }, source: 'file' },
+  ]);
+  return keeper.want(new Map(wanted), { drainMs: 7 });
+};
+const owned = (): string[] => [...new OwnedPods(path, '/state').ids];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  engine = new FakeEngine();
+  path = join(tempDir(), 'run', 'agent.sock.pods');
+  begin();
+});
+afterEach(async () => {
+  await keeper.stop();
+  vi.useRealTimers();
+});
+
+test('pods come, stay, change and go', async () => {
+  await want({ a: 'one', b: 'two' });
+  expect(engine.calls.splice(0)).toEqual(['enroll a b']);
+  expect(keeper.unmet()).toEqual([]);
+  expect(keeper.count).toBe(2);
+  await want({ a: 'one', b: 'other' });
+  expect(engine.calls.splice(0)).toEqual(['enroll b']);
+  await want({ a: 'one' });
+  expect(engine.calls.splice(0)).toEqual(['drain 7 b']);
+  expect(owned()).toEqual(['a', 'b']);
+  engine.drains.get('b')?.();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(owned()).toEqual(['a']);
+  expect(said.split('\n')).toEqual([
+    'info: a is enrolled',
+    'info: b is enrolled',
+    'info: b is enrolled as its file says now',
+    'info: b is unenrolled',
+    '',
+  ]);
+});
+
+test('what fails is told, and tried again, ever more seldom; at once when it is asked for otherwise', async () => {
+  engine.failing.set('a', new AmbientRedirectError('ERR_NETNS_GONE', 'it is not there'));
+  await want({ a: 'one', b: 'two' });
+  expect(keeper.unmet()).toEqual([{ id: 'a', code: 'ERR_NETNS_GONE', error: 'it is not there' }]);
+  expect(engine.calls.splice(0)).toEqual(['enroll a b']);
+  await vi.advanceTimersByTimeAsync(250 + 500 + 1000 + 100);
+  expect(engine.calls.splice(0)).toEqual(['enroll a', 'enroll a', 'enroll a']);
+  await want({ a: 'other', b: 'two' });
+  expect(engine.calls.splice(0)).toEqual(['enroll a']);
+  engine.failing.clear();
+  await vi.advanceTimersByTimeAsync(250);
+  expect(engine.calls.splice(0)).toEqual(['enroll a']);
+  expect(keeper.unmet()).toEqual([]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(engine.calls).toEqual([]);
+  expect(said.match(/it is not there/g)).toHaveLength(1);
+});
+
+test('a pod that is gone and wanted is missing until it is back', async () => {
+  await want({ a: 'one' });
+  engine.failing.set('a', new AmbientRedirectError('ERR_NETNS_GONE', 'it is not there'));
+  keeper.removed(['a', 'of others']);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(keeper.unmet()).toMatchObject([{ id: 'a', code: 'ERR_NETNS_GONE' }]);
+  engine.failing.clear();
+  await vi.advanceTimersByTimeAsync(250);
+  expect(keeper.unmet()).toEqual([]);
+});
+
+test('a pod that is another one by the same name takes the place of the old one', async () => {
+  engine.pods.add('a');
+  const exists = new AmbientRedirectError('ERR_POD_EXISTS', 'there is a pod a already, on v0');
+  engine.failing.set('a', exists);
+  const { unenroll } = engine;
+  engine.unenroll = (id, options) => {
+    engine.failing.delete(id);
+    return unenroll(id, options);
+  };
+  await want({ a: 'new' });
+  expect(engine.calls.splice(0)).toEqual(['enroll a', 'unenroll a', 'enroll a']);
+  expect(keeper.unmet()).toEqual([]);
+  // The interface is that of another pod: nothing is taken away but what has the name.
+  engine.unenroll = unenroll;
+  engine.failing.set('b', new AmbientRedirectError('ERR_POD_EXISTS', 'v1 belongs to pod c'));
+  await want({ a: 'new', b: 'x' });
+  expect(engine.calls).toEqual(['enroll b', 'unenroll b']);
+  expect(keeper.unmet()).toMatchObject([{ id: 'b', error: 'v1 belongs to pod c' }]);
+});
+
+test('a pod that is wanted again while it drains stays', async () => {
+  await want({ a: 'one' });
+  await want({});
+  await want({ a: 'one' });
+  engine.drains.get('a')?.();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(engine.calls).toEqual(['enroll a', 'drain 7 a', 'enroll a']);
+  expect(keeper.unmet()).toEqual([]);
+  expect(owned()).toEqual(['a']);
+  expect(said).not.toContain('unenrolled');
+});
+
+test('the next one drains what the last one enrolled, and nothing else', async () => {
+  await want({ a: 'one', b: 'two' });
+  engine.pods.add('by hand');
+  await keeper.stop();
+  begin();
+  engine.calls.splice(0);
+  await want({ b: 'two' });
+  expect(engine.calls).toEqual(['drain 7 a', 'enroll b']);
+});
+
+test('a file of pods that makes no sense, or is of another engine, names none', () => {
+  const file = join(tempDir(), 'pods');
+  for (const text of ['', '{', 'null', '{"directory": "/state"}', '{"directory": "/other", "pods": ["a"]}']) {
+    writeFileSync(file, text);
+    expect([...new OwnedPods(file, '/state').ids], text).toEqual([]);
+  }
+  writeFileSync(file, '{"directory": "/state", "pods": ["a", 1]}');
+  expect([...new OwnedPods(file, '/state').ids]).toEqual(['a']);
+});
+
+test('the time between attempts doubles, and has an end', () => {
+  expect([1, 2, 3, 7, 8, 1000].map(backOff)).toEqual([250, 500, 1000, 15_000, 15_000, 15_000]);
+});
