@@ -11,7 +11,7 @@ import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { call, spawnCommand, type CallOptions, type Outcome } from '../../test/command.ts';
 import { engineLab } from '../../test/engine-lab.ts';
 import { statePath } from '../../test/state.ts';
-import type { ProxyState } from '../engine/index.ts';
+import type { NodePlan, ProxyState } from '../engine/index.ts';
 import { Interrupted } from './errors.ts';
 
 // Programs are compiled and a proxy is started for each: a busy machine takes its time.
@@ -58,6 +58,11 @@ describeWith([root], 'the commands on a node', () => {
     });
 
     const pods = ['--pod-cidr', POD_CIDR.ipv4, '--pod-cidr', POD_CIDR.ipv6];
+    const dry = good(await run(['proxy', 'set', '--netns', lab.proxy.path, ...pods, '--dry-run']));
+    expect(dry).toMatch(/^v-proxy\n {2}\+ make/);
+    expect(dry).toContain('v1/maps/records');
+    expect(existsSync(directory)).toBe(false);
+
     const set = await run(['proxy', 'set', '--netns', lab.proxy.path, ...pods, '--json']);
     const proxy = JSON.parse(good(set)) as ProxyState;
     expect(proxy).toMatchObject({ status: 'listening', hostInterface: { name: 'v-proxy' } });
@@ -66,6 +71,10 @@ describeWith([root], 'the commands on a node', () => {
     expect(good(await run(['enroll', 'demo/client', '--netns', lab.client.path]))).toMatch(
       /^demo\/client enrolled: v-client, 10\.244\.7\.5, fd00:7::5, by (tcx|clsact)\n$/,
     );
+    for (const line of ['unenroll demo/client', 'proxy clear', 'reconcile', 'upgrade', 'teardown']) {
+      const plan = JSON.parse(good(await run([...line.split(' '), '--dry-run', '--json']))) as NodePlan;
+      expect({ line, changes: plan.changes.length > 0 }).toEqual({ line, changes: true });
+    }
     expect(good(await run(['enroll', 'demo/client', '--netns', lab.client.path]))).toContain('is enrolled');
     const file = join(tempDir(), 'pods.yaml');
     writeFileSync(file, `- id: demo/server\n  interface: v-server\n- { id: demo/none, interface: v-none }\n`);

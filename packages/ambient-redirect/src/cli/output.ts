@@ -65,6 +65,12 @@ export class Output {
 
   /** Rows in columns, the first row being the heads; columns of numbers to the right. Without an end of line at its end. */
   table(rows: readonly (readonly Cell[])[]): string {
+    const [heads = [], ...rest] = rows;
+    return this.columnsOf([heads.map((head) => ({ text: textOf(head), paint: 'bold' as const })), ...rest]);
+  }
+
+  /** Rows in columns, all alike. */
+  columnsOf(rows: readonly (readonly Cell[])[]): string {
     const [heads = []] = rows;
     const columns = heads.map((_, at) => rows.map((row) => textOf(row[at])));
     const widths = columns.map((texts) => Math.max(...texts.map((text) => text.length)));
@@ -72,13 +78,12 @@ export class Output {
       (texts) => texts.length > 1 && texts.slice(1).every((text) => /^([\d.,]+|-?)$/.test(text)),
     );
     return rows
-      .map((row, at) => {
+      .map((row) => {
         const cells = heads.map((_, column) => {
           const text = textOf(row[column]);
           const gap = ' '.repeat((widths[column] ?? 0) - text.length);
           const cell = row[column];
-          const painted =
-            at === 0 ? this.paint('bold', text) : typeof cell === 'object' ? this.paint(cell.paint, text) : text;
+          const painted = typeof cell === 'object' ? this.paint(cell.paint, text) : text;
           const isLast = column === heads.length - 1;
           return numbers[column] === true ? `${gap}${painted}` : isLast ? painted : `${painted}${gap}`;
         });

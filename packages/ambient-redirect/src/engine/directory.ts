@@ -24,7 +24,7 @@ import { RecordStore } from './records.ts';
 import { compareSchemas, schema, schemaDigest, type Schema } from './schema.ts';
 
 /** The layout of the directory, and of the map of records: what all versions must agree on to tell each other apart. */
-const VERSION = 'v1';
+export const VERSION = 'v1';
 
 /**
  * Maps in which programs note connections for the packets that follow. While two versions of the programs run side by side, they must be the same to

@@ -166,7 +166,7 @@ export class ProgramStore implements Disposable {
 
   #nameOf(name: string, facts: unknown): { readonly pin: string; readonly digest: string } {
     const digest = digestOf([name, facts, this.#directory.schemaDigest, this.#build]);
-    return { pin: `${name}-${digest}`, digest };
+    return { pin: pinOf(name, digest), digest };
   }
 
   #keep(
@@ -203,6 +203,22 @@ export class ProgramStore implements Disposable {
     program.close();
     return undefined;
   }
+}
+
+function pinOf(name: string, digest: string): string {
+  return `${name}-${digest}`;
+}
+
+/**
+ * Name of the pin of a program for these facts, whether it is there or not.
+ * @param directory whose maps it would be made for
+ */
+export function programPin(
+  name: string,
+  facts: unknown,
+  { schemaDigest }: Pick<StateDirectory, 'schemaDigest'>,
+): string {
+  return pinOf(name, digestOf([name, facts, schemaDigest, PROGRAMS_BUILD]));
 }
 
 /** A hash over plain data that does not depend on the order in which its keys were written. */

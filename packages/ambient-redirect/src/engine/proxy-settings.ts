@@ -13,12 +13,13 @@ import type { Host } from '../topology/index.ts';
 import { isSame, ProxyPlace, type NetnsOf, type PlaceIdentity } from './proxy-place.ts';
 import type { RecordStore } from './records.ts';
 
-/** Name of the record of what is set for the proxy; that of an earlier proxy has its identity after it. */
-const RECORD = 'settings';
-const EARLIER = 'settings-of-';
+/** Name of the record of what is set for the proxy. */
+export const SETTINGS_RECORD = 'settings';
+/** What the names of the records of earlier proxies begin with. */
+export const EARLIER_SETTINGS = 'settings-of-';
 
 /** What is recorded of the settings: how to find their namespace again, and what was there before. */
-interface StoredSettings {
+export interface StoredSettings {
   readonly identity: PlaceIdentity;
   readonly reference: NetnsOf | undefined;
   readonly hostInterface: string;
@@ -52,7 +53,7 @@ export class ProxySettings {
   async apply(place: ProxyPlace, reference: NetnsOf | undefined): Promise<void> {
     const { hostInterface, podInterface } = place.topology;
     const target = this.#target(place);
-    const before = this.#records.get<StoredSettings>(RECORD);
+    const before = this.#records.get<StoredSettings>(SETTINGS_RECORD);
     const moved = before !== undefined && !isSame(before.identity, place.identity);
     if (moved) {
       const { sysctls } = before.settings;
@@ -60,9 +61,7 @@ export class ProxySettings {
       const earlier: StoredSettings = { ...before, settings: there };
       this.#records.put(earlierName(before.identity), earlier);
     }
-    // A number of a namespace may be another's by now: what was there before is not what is here.
-    const previous = moved ? { ...before.settings, proxyNetns: '' } : before?.settings;
-    const settings = await planSettings(target, previous);
+    const settings = await settingsFor(target, place, before);
     const stored: StoredSettings = {
       identity: place.identity,
       reference,
@@ -70,30 +69,30 @@ export class ProxySettings {
       ownInterface: podInterface.name,
       settings,
     };
-    if (JSON.stringify(stored) !== JSON.stringify(before)) this.#records.put(RECORD, stored);
+    if (JSON.stringify(stored) !== JSON.stringify(before)) this.#records.put(SETTINGS_RECORD, stored);
     await applySettings(target, settings);
   }
 
   /** Lists what is not as it should be. */
   async check(place: ProxyPlace): Promise<Deviation[]> {
-    return checkSettings(this.#target(place), this.#records.get<StoredSettings>(RECORD)?.settings);
+    return checkSettings(this.#target(place), this.#records.get<StoredSettings>(SETTINGS_RECORD)?.settings);
   }
 
   /** Lists all that is set, and how it is found. */
   async list(place: ProxyPlace): Promise<SettingState[]> {
-    return listSettings(this.#target(place), this.#records.get<StoredSettings>(RECORD)?.settings);
+    return listSettings(this.#target(place), this.#records.get<StoredSettings>(SETTINGS_RECORD)?.settings);
   }
 
   /** Puts back what was set for earlier proxies, in namespaces that no hook leads to any more. @returns what others changed, and was left */
   async settle(): Promise<Deviation[]> {
     const left: Deviation[] = [];
-    for (const name of this.#records.names(EARLIER)) left.push(...(await this.#putBack(name)));
+    for (const name of this.#records.names(EARLIER_SETTINGS)) left.push(...(await this.#putBack(name)));
     return left;
   }
 
   /** Puts everything back: call it when no hook is left. @returns what others changed, and was left */
   async restore(): Promise<Deviation[]> {
-    return [...(await this.settle()), ...(await this.#putBack(RECORD))];
+    return [...(await this.settle()), ...(await this.#putBack(SETTINGS_RECORD))];
   }
 
   async #putBack(name: string): Promise<Deviation[]> {
@@ -118,17 +117,37 @@ export class ProxySettings {
     return left;
   }
 
-  #target({ netns, socket, topology }: ProxyPlace): SettingsTarget {
-    return {
-      host: this.#host,
-      hostInterface: topology.hostInterface.name,
-      proxy: { netns, socket },
-      proxyInterface: topology.podInterface.name,
-      ...this.#routing,
-    };
+  #target(place: ProxyPlace): SettingsTarget {
+    return settingsTarget(this.#host, place, this.#routing);
   }
 }
 
+/** What is to be set for a proxy. Changes nothing. @param before what is recorded of the one before it, or of itself */
+export function settingsFor(
+  target: SettingsTarget,
+  { identity }: Pick<ProxyPlace, 'identity'>,
+  before: StoredSettings | undefined,
+): Promise<SettingsRecord> {
+  const moved = before !== undefined && !isSame(before.identity, identity);
+  // A number of a namespace may be another's by now: what was there before is not what is here.
+  return planSettings(target, moved ? { ...before.settings, proxyNetns: '' } : before?.settings);
+}
+
+/** What settings are made in. */
+export function settingsTarget(
+  host: Host,
+  { netns, socket, topology }: ProxyPlace,
+  routing: ProxyRouting,
+): SettingsTarget {
+  return {
+    host,
+    hostInterface: topology.hostInterface.name,
+    proxy: { netns, socket },
+    proxyInterface: topology.podInterface.name,
+    ...routing,
+  };
+}
+
 function earlierName({ netns, hostIndex }: PlaceIdentity): string {
-  return `${EARLIER}${netns}-${hostIndex}`;
+  return `${EARLIER_SETTINGS}${netns}-${hostIndex}`;
 }

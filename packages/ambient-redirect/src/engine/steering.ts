@@ -29,9 +29,10 @@ export interface SteeringRecord extends SteeringState {
 
 const { EINVAL } = constants.errno;
 
-/** Where the link of `ztunnel_steer` is pinned, and what `ztunnel_tproxy` has if it is a link. */
-const PIN = 'steer';
-const TPROXY_PIN = 'tproxy';
+/** Where the link of `ztunnel_steer` is pinned. */
+export const STEER_PIN = 'steer';
+/** Where that of `ztunnel_tproxy` is, if it is a link. */
+export const TPROXY_PIN = 'tproxy';
 
 /** Why `sk_lookup` cannot be had on this kernel, found by trying; undefined where it can. */
 export function lookupMissing(sys: Sys): string | undefined {
@@ -67,7 +68,7 @@ class LookupLink {
 
   /** What it does not do as it should; undefined where all is well. */
   check(netns: string, program: StoredProgram | undefined): Deviation | undefined {
-    using link = this.#directory.openLink(PIN);
+    using link = this.#directory.openLink(STEER_PIN);
     const what = 'ztunnel_steer of the proxy';
     if (link === undefined) return { what, found: undefined, wanted: 'attached' };
     const { netnsInode, programId } = link.info();
@@ -82,7 +83,7 @@ class LookupLink {
 
   /** Attaches it, or puts the program in place of the one that it has; a link to another namespace is taken away. */
   attach(netns: Netns, program: StoredProgram): void {
-    using old = this.#directory.openLink(PIN);
+    using old = this.#directory.openLink(STEER_PIN);
     const info = old?.info();
     if (old !== undefined && info !== undefined && BigInt(info.netnsInode ?? 0) === netns.inode) {
       if (info.programId !== program.id) old.update(program);
@@ -90,15 +91,15 @@ class LookupLink {
     }
     this.detach();
     using link = attachNetns(this.#sys, program, netns);
-    this.#directory.pinLink(PIN, link);
+    this.#directory.pinLink(STEER_PIN, link);
   }
 
   /** Takes it away, if it is there. */
   detach(): void {
-    using link = this.#directory.openLink(PIN);
+    using link = this.#directory.openLink(STEER_PIN);
     if (link === undefined) return;
     link.detach();
-    this.#directory.unpinLink(PIN);
+    this.#directory.unpinLink(STEER_PIN);
   }
 }
 

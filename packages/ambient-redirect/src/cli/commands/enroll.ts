@@ -1,5 +1,5 @@
 import type { CommandSpec, OptionSpec } from '../command-spec.ts';
-import { ENGINE_OPTIONS, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
+import { DRY_RUN_OPTION, ENGINE_OPTIONS, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
 
 const OF = { outbound: 'connections that the pod opens', inbound: 'connections that others open to it' } as const;
 const END = { outbound: 'destinations', inbound: 'sources' } as const;
@@ -78,6 +78,7 @@ With --file, pods come from a YAML or JSON file: a list in the form of docs/conf
       summary: "where others' programs stand before ours and can keep packets from them: say so, or refuse the pod",
     },
     { name: 'file', short: 'f', value: 'FILE', summary: 'a list of pods; - is the standard input', completes: 'file' },
+    DRY_RUN_OPTION,
     ...ENGINE_OPTIONS,
     ...NODE_OPTIONS,
     ...OUTPUT_OPTIONS,

@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../command-spec.ts';
-import { ENGINE_OPTIONS, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
+import { DRY_RUN_OPTION, ENGINE_OPTIONS, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
 
 const PROXY_EXAMPLE = {
   netnsInode: '4026532618',
@@ -41,6 +41,7 @@ A path to its namespace is best: by the id of a process it is found again only w
       name: 'handover',
       summary: "new connections come to none but this process's sockets: it takes over from another on the same ports",
     },
+    DRY_RUN_OPTION,
     ...ENGINE_OPTIONS,
     ...NODE_OPTIONS,
     ...OUTPUT_OPTIONS,
@@ -64,7 +65,7 @@ export const proxyClear: CommandSpec = {
   summary: 'say that there is no proxy any more',
   description:
     'What would be captured is dropped from then on, or passes, as --without-proxy was said at the beginning. Pods stay enrolled.',
-  options: [...NODE_OPTIONS, ...OUTPUT_OPTIONS],
+  options: [DRY_RUN_OPTION, ...NODE_OPTIONS, ...OUTPUT_OPTIONS],
   examples: [{ summary: 'no proxy', line: 'ambient-redirect proxy clear' }],
   json: { summary: 'The proxy that there was, if there was one.', example: { cleared: 'v-ztunnel' } },
   run: () => import('../run/proxy-clear.ts'),

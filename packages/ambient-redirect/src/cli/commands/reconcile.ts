@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../command-spec.ts';
-import { NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
+import { DRY_RUN_OPTION, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
 
 /** `ambient-redirect reconcile`. */
 export const reconcile: CommandSpec = {
@@ -7,7 +7,7 @@ export const reconcile: CommandSpec = {
   summary: 'compare what is wanted with the kernel, and mend what differs',
   description:
     'Pods whose interface is gone are unenrolled. The agent does this by itself, whenever something changes.',
-  options: [...NODE_OPTIONS, ...OUTPUT_OPTIONS],
+  options: [DRY_RUN_OPTION, ...NODE_OPTIONS, ...OUTPUT_OPTIONS],
   examples: [
     { summary: 'mend what others broke', line: 'ambient-redirect reconcile' },
     { summary: 'what would be mended', line: 'ambient-redirect reconcile --dry-run' },

@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../command-spec.ts';
-import { NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
+import { DRY_RUN_OPTION, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
 
 /** `ambient-redirect teardown`. */
 export const teardown: CommandSpec = {
@@ -7,7 +7,7 @@ export const teardown: CommandSpec = {
   summary: 'take everything away that was made on this node',
   description:
     'Pods first, then what is at the proxy, then the settings of the node, which become what they were. Connections that go by the proxy are cut off: unenroll pods before to let them end. Settings that someone else has changed since are left as they are.',
-  options: [{ name: 'yes', short: 'y', summary: 'do not ask' }, ...NODE_OPTIONS, ...OUTPUT_OPTIONS],
+  options: [{ name: 'yes', short: 'y', summary: 'do not ask' }, DRY_RUN_OPTION, ...NODE_OPTIONS, ...OUTPUT_OPTIONS],
   examples: [
     { summary: 'what would be taken away', line: 'ambient-redirect teardown --dry-run' },
     { summary: 'take it away', line: 'ambient-redirect teardown --yes' },

@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../command-spec.ts';
-import { NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
+import { DRY_RUN_OPTION, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
 
 /** `ambient-redirect unenroll`. */
 export const unenroll: CommandSpec = {
@@ -18,6 +18,7 @@ SIGINT ends the waiting only: the pod goes on draining, in the agent or in the n
       summary: 'how long connections by the proxy may take to end',
     },
     { name: 'now', summary: 'cut off what goes by the proxy, and wait for nothing; of a pod that drains, too' },
+    DRY_RUN_OPTION,
     ...NODE_OPTIONS,
     ...OUTPUT_OPTIONS,
   ],

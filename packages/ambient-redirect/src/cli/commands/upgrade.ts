@@ -1,5 +1,5 @@
 import type { CommandSpec } from '../command-spec.ts';
-import { NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
+import { DRY_RUN_OPTION, NODE_OPTIONS, OUTPUT_OPTIONS } from '../common-options.ts';
 
 /** `ambient-redirect upgrade`. */
 export const upgrade: CommandSpec = {
@@ -8,7 +8,7 @@ export const upgrade: CommandSpec = {
   description: `Programs are replaced in place by those of this version, and maps are made anew where this version lays them out differently. Connections go on.
 
 Where an agent runs, it has to be of this version: start it anew, and it upgrades by itself.`,
-  options: [...NODE_OPTIONS, ...OUTPUT_OPTIONS],
+  options: [DRY_RUN_OPTION, ...NODE_OPTIONS, ...OUTPUT_OPTIONS],
   examples: [
     { summary: 'after a new version was installed', line: 'ambient-redirect upgrade' },
     { summary: 'what would be replaced', line: 'ambient-redirect upgrade --dry-run' },

@@ -3,9 +3,10 @@ import type { Enrolment, PodRequest } from '../../engine/index.ts';
 import type { PodPolicy, PortSpec, TrafficRules } from '../../policy.ts';
 import type { Arguments } from '../arguments.ts';
 import type { CommandIo, CommandRun } from '../command-spec.ts';
-import { CliError } from '../errors.ts';
+import { CliError, EXIT } from '../errors.ts';
 import type { Output } from '../output.ts';
 import { engineOptionsOf, netnsOf, openToChange } from './node.ts';
+import { showPlan } from './plan.ts';
 import { readPods } from './pods-file.ts';
 
 /** Options that describe the one pod that is named. */
@@ -19,6 +20,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
     onShadowed: args.need('on-shadowed') as NonNullable<EnrollOptions['onShadowed']>,
   };
   const engine = engineOptionsOf(args);
+  if (args.flag('dry-run')) return showPlan({ kind: 'enroll', pods: requests, options }, { args, output, engine });
   await using control = await openToChange(args, { engine });
   const [first, ...more] = requests;
   const enrolled =
@@ -33,6 +35,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
     const name = proxy === undefined ? '; name it with `ambient-redirect proxy set`' : '';
     output.warn(`${why}: what is captured ${withoutProxy === 'drop' ? 'is dropped' : 'passes'}${name}`);
   }
+  return EXIT.ok;
 };
 
 function line({ id, hostInterface, addresses, attached, changed }: Enrolment, output: Output): string {

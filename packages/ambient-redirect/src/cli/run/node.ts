@@ -61,14 +61,22 @@ export async function openToChange(
   { engine }: { readonly engine?: EngineOptions } = {},
 ): Promise<Control> {
   const where = nodeOf(args);
-  const agent = await findAgent(args);
-  if (agent !== undefined && engine !== undefined && Object.keys(engine).length > 0) {
-    throw new CliError(`the agent with process ${agent.agent.pid} has its own configuration`, {
-      hint: `leave out what says how the engine works (${Object.keys(engine).join(', ')}), or write it there`,
-    });
-  }
+  const agent = await refuseEngineOptions(args, engine ?? {});
   if (agent === undefined && engine === undefined && (await recordedOptions(where)) === undefined) throw noState(where);
   return openControl({ ...engine, ...where, socket: socketOf(args), need: 'change' });
+}
+
+/**
+ * Finds the agent, whose configuration says how the engine works.
+ * @throws CliError when there is one, and `engine` says something
+ */
+export async function refuseEngineOptions(args: Arguments, engine: EngineOptions): Promise<RemoteEngine | undefined> {
+  const agent = await findAgent(args);
+  const said = Object.keys(engine);
+  if (agent === undefined || said.length === 0) return agent;
+  throw new CliError(`the agent with process ${agent.agent.pid} has its own configuration`, {
+    hint: `leave out what says how the engine works (${said.join(', ')}), or write it there`,
+  });
 }
 
 /** The agent that answers for the directory. */

@@ -1,8 +1,11 @@
 import type { CommandRun } from '../command-spec.ts';
+import { EXIT } from '../errors.ts';
 import { openToChange } from './node.ts';
+import { showPlan } from './plan.ts';
 
 /** `ambient-redirect proxy clear`. */
 export const run: CommandRun = async ({ args, output }) => {
+  if (args.flag('dry-run')) return showPlan({ kind: 'clear-proxy' }, { args, output });
   await using control = await openToChange(args);
   const { proxy, pods, withoutProxy } = await control.status();
   await control.clearProxy();
@@ -12,4 +15,5 @@ export const run: CommandRun = async ({ args, output }) => {
   );
   if (pods.length > 0)
     output.warn(`what is captured of ${pods.length} pods ${withoutProxy === 'drop' ? 'is dropped' : 'passes'}`);
+  return EXIT.ok;
 };

@@ -4,9 +4,11 @@ import type { CommandRun } from '../command-spec.ts';
 import { EXIT, tellError } from '../errors.ts';
 import type { Output } from '../output.ts';
 import { openToChange } from './node.ts';
+import { showPlan } from './plan.ts';
 
 /** `ambient-redirect reconcile`. */
 export const run: CommandRun = async ({ args, output }) => {
+  if (args.flag('dry-run')) return showPlan({ kind: 'reconcile' }, { args, output });
   await using control = await openToChange(args);
   const report = await reconcileAll(control);
   output.result(report, () => reportText(report, output));

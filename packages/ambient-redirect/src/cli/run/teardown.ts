@@ -4,6 +4,7 @@ import { isAmbientRedirectError } from '../../error.ts';
 import type { CommandIo, CommandRun } from '../command-spec.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { nodeOf, openToChange, openToLook } from './node.ts';
+import { showPlan } from './plan.ts';
 
 /** `ambient-redirect teardown`. */
 export const run: CommandRun = async ({ args, output, io }) => {
@@ -17,6 +18,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
     output.result({ pods: [], left: [] }, () => `there is nothing in ${directory}`);
     return EXIT.ok;
   }
+  if (args.flag('dry-run')) return showPlan({ kind: 'teardown' }, { args, output });
   if (!args.flag('yes')) {
     const question = `Take away everything in ${directory}, with ${pods.length} enrolled pods?`;
     if (!(await isAgreed(question, io))) {

@@ -1,6 +1,8 @@
 import type { UnenrollOptions } from '../../engine/index.ts';
 import type { CommandContext, CommandRun } from '../command-spec.ts';
+import { EXIT } from '../errors.ts';
 import { openToChange } from './node.ts';
+import { showPlan } from './plan.ts';
 
 /** How often it is told how many connections are left, while their number stays as it is. */
 const TELL_MS = 5_000;
@@ -9,6 +11,7 @@ const TELL_MS = 5_000;
 export const run: CommandRun = async (context) => {
   const { args, output, io } = context;
   const ids = args.all('POD');
+  if (args.flag('dry-run')) return showPlan({ kind: 'unenroll', ids }, { args, output });
   const seconds = args.flag('now') ? undefined : (args.number('drain') ?? 0);
   await using control = await openToChange(args);
   let were: readonly boolean[];
@@ -27,6 +30,7 @@ export const run: CommandRun = async (context) => {
       .map(({ id, wasEnrolled }) => `${id} ${wasEnrolled ? output.paint('green', 'unenrolled') : 'was not enrolled'}`)
       .join('\n'),
   );
+  return EXIT.ok;
 };
 
 /** Tells how many connections are left, when it is another number, and from time to time. */

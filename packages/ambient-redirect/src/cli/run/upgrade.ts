@@ -3,6 +3,7 @@ import { PROGRAMS_BUILD } from '../../engine/programs-build.gen.ts';
 import type { CommandRun } from '../command-spec.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { findAgent, nodeOf, openToChange } from './node.ts';
+import { showPlan } from './plan.ts';
 import { reconcileAll, reportText } from './reconcile.ts';
 
 /** A program on a hook, before and now. */
@@ -25,6 +26,7 @@ export const run: CommandRun = async ({ args, output }) => {
       });
     }
   }
+  if (args.flag('dry-run')) return showPlan({ kind: 'reconcile' }, { args, output });
   const before = agent === undefined ? await statusOf(nodeOf(args)) : undefined;
   await using control = await openToChange(args);
   const report = await reconcileAll(control);

@@ -1,0 +1,235 @@
+import { isNetlinkTcError, type Sys } from 'netlink-tc';
+import { describePart, routingState } from '../node/routing.ts';
+import { netnsOf, type SettingsTarget } from '../node/target.ts';
+import { readSysctl } from '../node/sysctl.ts';
+import type { SettingsRecord } from '../node/index.ts';
+import type { DirectionTags, SteerFacts, TproxyFacts } from '../programs/index.ts';
+import { VERSION } from './directory.ts';
+import type { HookPlanner, HookSpace } from './plan-hooks.ts';
+import type { Ground } from './plan-ground.ts';
+import type { PlannedChange } from './planned-change.ts';
+import { lookForListeners } from './proxy-look.ts';
+import { isSame, ProxyPlace } from './proxy-place.ts';
+import {
+  EARLIER_SETTINGS,
+  settingsFor,
+  SETTINGS_RECORD,
+  settingsTarget,
+  type StoredSettings,
+} from './proxy-settings.ts';
+import { PROXY_RECORD, type ProxyRecord, type ProxyReference, type ProxyState } from './proxy-state.ts';
+import { Hooks } from './hook.ts';
+import { lookupMissing, STEER_PIN, TPROXY_PIN } from './steering.ts';
+
+/** The proxy as it is to be. */
+export interface ProxyAim extends Pick<ProxyRecord, 'ports' | 'dns' | 'handover'> {
+  readonly place: ProxyPlace;
+  /** Where it has to listen: one that was not the proxy before. */
+  readonly must?: Pick<ProxyReference, 'pid' | 'listeners'>;
+}
+
+/** Tags that are made up when they are needed. */
+const UNKNOWN_TAGS: DirectionTags = { outbound: '?', inbound: '?' };
+
+/** What is recorded of the proxy. */
+export function recordedProxy({ context }: Ground): ProxyRecord | undefined {
+  return context?.directory.records.get<ProxyRecord>(PROXY_RECORD);
+}
+
+/** Opens the namespace of the proxy that is recorded; undefined where there is none, or it is gone. */
+export async function reopenProxy(ground: Ground): Promise<ProxyPlace | undefined> {
+  const record = recordedProxy(ground);
+  if (record === undefined) return undefined;
+  const { identity, reference, ownInterface } = record;
+  return ProxyPlace.reopen(ground.host, identity, { reference, ownInterface: ownInterface.name });
+}
+
+/** Says what changes at the proxy's side. */
+export class ProxyPlanner {
+  readonly #ground: Ground;
+  readonly #hooks: HookPlanner;
+  readonly changes: PlannedChange[] = [];
+  /** Programs that steer: name and facts. */
+  readonly programs: (readonly [name: 'ztunnel_steer' | 'ztunnel_tproxy', facts: SteerFacts | TproxyFacts])[] = [];
+
+  constructor(ground: Ground, hooks: HookPlanner) {
+    this.#ground = ground;
+    this.#hooks = hooks;
+  }
+
+  #space({ netns, socket }: ProxyPlace): HookSpace {
+    const { sys, context, settings } = this.#ground;
+    const { attach: mode, priority, order } = settings;
+    const options = { netns, mode, priority, ...(order && { order }) };
+    return { netns, socket, hooks: context && new Hooks(sys, socket, context.directory, options) };
+  }
+
+  /**
+   * Plans the settings and the steering of a proxy.
+   * @returns it as programs are then made for it
+   * @throws AmbientRedirectError `ERR_PROXY_NOT_LISTENING`, `ERR_CONFLICT`
+   */
+  async aim({ place, ports, dns, handover, must }: ProxyAim): Promise<ProxyState> {
+    const { settings, node, context } = this.#ground;
+    const record = recordedProxy(this.#ground);
+    const isSamePlace = record !== undefined && isSame(record.identity, place.identity);
+    const mode = await this.#mode(place, ports, must);
+    await this.#set(settingsTarget(this.#ground.host, place, settings.routing), place);
+    if (record !== undefined && !isSamePlace) await this.unsteer();
+    const before = isSamePlace ? record.steering : undefined;
+    const addresses = await place.ownAddresses();
+    const { podInterface, hostInterface } = place.topology;
+    const tags = mode === 'tproxy' ? (before?.tags ?? UNKNOWN_TAGS) : undefined;
+    if (tags === undefined) {
+      const proxy = { ifindex: podInterface.index, addresses };
+      const facts: SteerFacts = { node, proxy, hbone: ports.hbone, dns, handover };
+      this.programs.push(['ztunnel_steer', facts]);
+      this.#steer(place, context?.programs.find('ztunnel_steer', facts)?.id);
+      if (before?.hook !== undefined)
+        this.changes.push(...(await this.#hooks.remove(this.#space(place), before.hook, 'proxy')));
+    } else {
+      const facts: TproxyFacts = { ports, proxy: { addresses }, tags, dns, mark: settings.mark };
+      this.programs.push(['ztunnel_tproxy', facts]);
+      const wanted = {
+        device: podInterface.index,
+        where: 'proxy',
+        direction: 'ingress',
+        owner: 'ztunnel_tproxy',
+        pinName: TPROXY_PIN,
+        programId: tags === UNKNOWN_TAGS ? undefined : context?.programs.find('ztunnel_tproxy', facts)?.id,
+      } as const;
+      this.changes.push(...(await this.#hooks.want(this.#space(place), before?.hook, wanted)));
+      if (before?.mode === 'sk_lookup') this.#unlink();
+    }
+    return {
+      netnsInode: place.identity.netns,
+      pid: undefined,
+      hostInterface: { index: hostInterface.index, name: hostInterface.name },
+      ownInterface: { index: podInterface.index, name: podInterface.name, mac: podInterface.mac ?? '' },
+      addresses: place.topology.addresses,
+      steering: { mode, reason: '' },
+      tags,
+      listeners: [],
+      status: 'listening',
+      missing: [],
+    };
+  }
+
+  async #mode(place: ProxyPlace, ports: ProxyAim['ports'], must: ProxyAim['must']): Promise<'sk_lookup' | 'tproxy'> {
+    const { sys, settings } = this.#ground;
+    const mode = chooseMode(sys, settings.steer);
+    if (must === undefined) return mode;
+    const options = { ...must, ports, must: true, current: [] };
+    try {
+      await lookForListeners(sys, place, { ...options, mode });
+      return mode;
+    } catch (error) {
+      if (settings.steer !== 'auto' || mode === 'tproxy' || !isNetlinkTcError(error, 'ERR_PERMISSION')) throw error;
+      await lookForListeners(sys, place, { ...options, mode: 'tproxy' });
+      return 'tproxy';
+    }
+  }
+
+  #steer({ netns }: ProxyPlace, programId: number | undefined): void {
+    using link = this.#ground.context?.directory.openLink(STEER_PIN);
+    const info = link?.info();
+    const at = { where: 'proxy', kind: 'steering', what: 'ztunnel_steer by sk_lookup' } as const;
+    const after = programId === undefined ? 'a program that is loaded for it' : `program ${programId}`;
+    if (info !== undefined && BigInt(info.netnsInode ?? 0) === netns.inode) {
+      if (info.programId === programId) return;
+      this.changes.push({ action: 'replace', ...at, before: `program ${info.programId}`, after });
+      return;
+    }
+    if (info !== undefined && !this.changes.some(({ pin }) => pin === `${VERSION}/links/${STEER_PIN}`)) this.#unlink();
+    this.changes.push({ action: 'make', ...at, after, pin: `${VERSION}/links/${STEER_PIN}` });
+  }
+
+  #unlink(): void {
+    using link = this.#ground.context?.directory.openLink(STEER_PIN);
+    if (link === undefined) return;
+    this.changes.push({
+      action: 'remove',
+      where: 'proxy',
+      kind: 'steering',
+      what: 'ztunnel_steer by sk_lookup',
+      before: `program ${link.info().programId}`,
+      pin: `${VERSION}/links/${STEER_PIN}`,
+    });
+  }
+
+  /** Takes the steering of the recorded proxy away. */
+  async unsteer(): Promise<void> {
+    this.#unlink();
+    const record = recordedProxy(this.#ground);
+    using place = await reopenProxy(this.#ground);
+    if (place === undefined) return;
+    const space = this.#space(place);
+    const hook = record?.steering.hook;
+    if (hook !== undefined) this.changes.push(...(await this.#hooks.remove(space, hook, 'proxy')));
+    const qdiscs = await this.#hooks.qdiscsToRemove(space);
+    this.changes.push(...qdiscs.map((change) => Object.assign(change, { where: 'proxy' })));
+  }
+
+  /** What has to be set, and is not. */
+  async #set(target: SettingsTarget, place: ProxyPlace): Promise<void> {
+    const before = this.#ground.context?.directory.records.get<StoredSettings>(SETTINGS_RECORD);
+    const { sysctls } = await settingsFor(target, place, before);
+    for (const { where, name, wanted } of sysctls) {
+      const found = readSysctl(netnsOf(target, where), name);
+      if (found !== undefined && found !== wanted) this.changes.push(setting(where, name, found, wanted));
+    }
+    const { missing } = await routingState(target);
+    for (const part of missing)
+      this.changes.push({ action: 'make', where: 'proxy', kind: 'route', what: describePart(part) });
+    if (before !== undefined && !isSame(before.identity, place.identity)) {
+      const there = before.settings.sysctls.filter(({ where }) => where === 'proxy');
+      await this.#putBack(before, { ...before.settings, sysctls: there });
+      for (const each of this.#stored(EARLIER_SETTINGS)) await this.#putBack(each, each.settings);
+    }
+  }
+
+  #stored(prefix: string): readonly StoredSettings[] {
+    const records = this.#ground.context?.directory.records;
+    return (records?.names(prefix) ?? []).flatMap((name) => records?.get<StoredSettings>(name) ?? []);
+  }
+
+  /** Everything that was set is put back. */
+  async restore(): Promise<void> {
+    for (const each of this.#stored(SETTINGS_RECORD)) await this.#putBack(each, each.settings);
+  }
+
+  async #putBack(stored: StoredSettings, { sysctls, routing }: SettingsRecord): Promise<void> {
+    const { host, settings } = this.#ground;
+    using place = await ProxyPlace.reopen(host, stored.identity, stored);
+    const target = place && settingsTarget(host, place, settings.routing);
+    for (const { where, name, before, wanted } of sysctls) {
+      const netns = where === 'host' ? host.netns : target?.proxy.netns;
+      const found = netns && readSysctl(netns, name);
+      // What someone else has changed since stays theirs.
+      if (found === wanted && found !== before) this.changes.push(setting(where, name, found, before));
+    }
+    if (target === undefined) return;
+    const { missing } = await routingState(target);
+    const isMissing = (part: (typeof routing)[number]): boolean =>
+      missing.some(({ kind, family }) => kind === part.kind && family === part.family);
+    for (const part of routing.toReversed())
+      if (!isMissing(part))
+        this.changes.push({ action: 'remove', where: 'proxy', kind: 'route', what: describePart(part) });
+  }
+}
+
+function setting(where: 'host' | 'proxy', name: string, before: string, after: string): PlannedChange {
+  return {
+    action: 'set',
+    where: where === 'host' ? 'node' : 'proxy',
+    kind: 'setting',
+    what: `net/${name}`,
+    before,
+    after,
+  };
+}
+
+/** How connections would be steered on this kernel. */
+function chooseMode(sys: Sys, wanted: 'auto' | 'sk_lookup' | 'tproxy'): 'sk_lookup' | 'tproxy' {
+  return wanted === 'auto' ? (lookupMissing(sys) === undefined ? 'sk_lookup' : 'tproxy') : wanted;
+}
