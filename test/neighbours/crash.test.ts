@@ -5,14 +5,18 @@
 import { existsSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import type * as Programs from '../../packages/ambient-redirect/src/programs/index.ts';
+import { attachModes } from '../../packages/netlink-tc/test/kernel.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
+import { SLOWNESS } from '../support/slowness.ts';
 import type { Part } from './engine-main.ts';
 import { byProxy, done, foreignOn, scene, sharers, type Scene } from './scene.ts';
 
 const GIVEN = process.env['AMBIENT_CRASHES'] ?? '1';
 const CRASHES = GIVEN === 'all' ? Infinity : Number(GIVEN);
 
-vi.setConfig({ testTimeout: 120_000 + 60_000 * Math.min(CRASHES, 200), hookTimeout: 60_000 });
+const TIMEOUT_MS = 120_000 + 60_000 * Math.min(CRASHES, 200);
+
+vi.setConfig({ testTimeout: TIMEOUT_MS * SLOWNESS, hookTimeout: 60_000 * SLOWNESS });
 
 // To compile the same programs for each step anew would take most of the time. The engine that dies compiles its own.
 vi.mock('../../packages/ambient-redirect/src/programs/index.ts', async (original) => {
@@ -120,9 +124,7 @@ async function survives(
 }
 
 describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'an engine that is killed', () => {
-  const ways = (['tcx', 'clsact'] as const).flatMap((attach) =>
-    ROWS.map(({ part, before }) => ({ attach, part, before })),
-  );
+  const ways = attachModes().flatMap((attach) => ROWS.map(({ part, before }) => ({ attach, part, before })));
   test.each(ways)('$attach, $part: the next one finishes or undoes it', async ({ attach, ...row }) => {
     const stage = await scene({ attach });
     await sharers(stage);

@@ -2,10 +2,11 @@
 import { expect, test, vi } from 'vitest';
 import { lacksTcx } from '../../packages/netlink-tc/test/kernel.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
+import { SLOWNESS } from '../support/slowness.ts';
 import { byProxy, done, foreignOn, scene, sharers, type Scene } from './scene.ts';
 
 // Processes are started, which takes some seconds on a busy machine.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 * SLOWNESS, hookTimeout: 60_000 * SLOWNESS });
 
 /** Sends all that comes from the pod to a device of its own, as traffic shapers do it. */
 async function mirred({ lab: { node } }: Scene): Promise<void> {

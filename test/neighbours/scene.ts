@@ -27,8 +27,12 @@ import type { LabHost } from '../support/lab-host.ts';
 import type { LabProcess } from '../support/lab-process.ts';
 import { haproxySessions, startHaproxy } from '../support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
+import { bundleOf } from '../support/main-command.ts';
+import { SLOWNESS } from '../support/slowness.ts';
 import { tempDir } from '../support/temp.ts';
 import type { Job } from './engine-main.ts';
+
+const MAIN = new URL('engine-main.ts', import.meta.url);
 
 /** A lab with a web server in `server`, and its proxy. */
 export interface Scene {
@@ -63,7 +67,7 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
   };
   const opened: RedirectEngine[] = [];
   const children: LabProcess[] = [];
-  let main: Promise<string> | undefined;
+  let main: string | undefined;
   const openOne = async (changes: EngineOptions = {}): Promise<RedirectEngine> => {
     const engine = await RedirectEngine.open({ sys, host: { fd: lab.node.netns.fd }, ...shared, ...changes });
     opened.push(engine);
@@ -100,7 +104,11 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
         pods: { client: client.path, server: server.path },
         ...job,
       };
-      const child = node.spawn([process.execPath, await (main ??= bundleEngine()), JSON.stringify(whole)]);
+      const child = node.spawn([
+        process.execPath,
+        (main ??= bundleOf(MAIN) ?? (await bundleEngine())),
+        JSON.stringify(whole),
+      ]);
       children.push(child);
       return child;
     },
@@ -117,7 +125,7 @@ async function bundleEngine(): Promise<string> {
   const outfile = `${directory}/engine.mjs`;
   symlinkSync(resolve('node_modules'), `${directory}/node_modules`);
   await build({
-    entryPoints: [fileURLToPath(new URL('engine-main.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(MAIN)],
     outfile,
     bundle: true,
     format: 'esm',
@@ -132,7 +140,7 @@ async function bundleEngine(): Promise<string> {
 /** Waits until an engine has done its parts. @returns how many steps the last one took; undefined when it has ended itself before */
 export async function done(child: LabProcess): Promise<number | undefined> {
   // A process with all of the engine's sources takes long to begin on a machine that is busy.
-  for (const deadline = Date.now() + 90_000; child.running && Date.now() < deadline; await sleep(5)) {
+  for (const deadline = Date.now() + 90_000 * SLOWNESS; child.running && Date.now() < deadline; await sleep(5)) {
     const [, steps] = /^ready (\d+)$/m.exec(child.output) ?? [];
     if (steps !== undefined) return Number(steps);
   }

@@ -7,9 +7,10 @@ import { Tracer } from '../../packages/netlink-tc/test/hook.ts';
 import { lacksTcx } from '../../packages/netlink-tc/test/kernel.ts';
 import { closing } from '../../packages/netlink-tc/test/sys.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
+import { SLOWNESS } from '../support/slowness.ts';
 import { byProxy, foreignOn, scene, type Scene } from './scene.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 * SLOWNESS, hookTimeout: 60_000 * SLOWNESS });
 
 const { OK, SHOT, UNSPEC } = TC_ACT;
 
