@@ -2,7 +2,7 @@
 import type { ChainLine, InterfaceChain } from '../src/chain/index.ts';
 import type { PodStatus } from '../src/engine/index.ts';
 import type { TrafficCount } from '../src/observe/index.ts';
-import type { ReportData } from '../src/report/index.ts';
+import type { ReportData } from '../src/report/report-data.ts';
 
 /** What is different from a node where all is well. */
 export interface NodeOptions {

@@ -1,1 +1,1 @@
-export { readChains, type ChainLine, type InterfaceChain, type ReadChainsOptions } from './interface-chain.ts';
+export { readChains, type ChainLine, type InterfaceChain } from './interface-chain.ts';

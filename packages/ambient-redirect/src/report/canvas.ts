@@ -35,7 +35,7 @@ export interface Route {
 }
 
 /** Width of text, in units of the drawing: never less than it takes. */
-export function widthOf(text: string, size: number): number {
+function widthOf(text: string, size: number): number {
   return [...text].length * size * CHARACTER;
 }
 

@@ -79,7 +79,7 @@ export function nameOf({ name, program }: ChainLine): string {
 }
 
 /** An entry of a chain in one sentence. */
-export function describeEntry(entry: ChainLine): string {
+function describeEntry(entry: ChainLine): string {
   const { layer, ours, program, filter, returns, verdicts, reached, shadowedBy } = entry;
   const place = filter === undefined ? layer : `${layer}, ${filter.kind} filter at priority ${filter.priority}`;
   const its = program === undefined ? '' : `, id ${program.id}`;

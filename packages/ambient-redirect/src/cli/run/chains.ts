@@ -23,7 +23,7 @@ async function recordedHost(sys: Sys, directory: string): Promise<NetnsReference
 }
 
 /** The interfaces that an engine has its programs on. */
-export function interfacesOf({ pods, proxy }: Pick<ControlStatus, 'pods' | 'proxy'>): Named[] {
+function interfacesOf({ pods, proxy }: Pick<ControlStatus, 'pods' | 'proxy'>): Named[] {
   const all = [
     ...(proxy === undefined ? [] : [proxy.hostInterface]),
     ...pods.map(({ hostInterface }) => hostInterface),
