@@ -59,7 +59,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
   },
   'ambient-redirect': {
     below: ['bpf-asm', 'netlink-tc'],
-    dependencies: { commander: ['cli'], yaml: ['config'], valibot: ['config'], 'prom-client': ['observe'] },
+    dependencies: { commander: ['cli'], yaml: ['config'], valibot: ['config'], 'prom-client': ['metrics'] },
     optional: {},
     node: 'everywhere',
     parts: {
@@ -74,6 +74,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       chain: ['error'],
       observe: ['error', 'maps'],
       engine: ['error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'chain', 'observe'],
+      metrics: ['observe', 'engine'],
       demo: ['error', 'proxy', 'engine'],
       control: ['error', 'engine', 'observe'],
       config: ['error', 'ports', 'policy', 'engine', 'control'],
@@ -82,8 +83,8 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       report: ['error', 'ports', 'maps', 'chain', 'observe', 'engine', 'control'],
       // prettier-ignore
       cli: [
-        'error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'demo', 'control', 'config',
-        'agent', 'doctor', 'report',
+        'error', 'ports', 'maps', 'programs', 'policy', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine', 'metrics', 'demo', 'control',
+        'config', 'agent', 'doctor', 'report',
       ],
     },
   },

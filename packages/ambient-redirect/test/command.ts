@@ -32,20 +32,25 @@ export async function call(args: readonly string[], options: CallOptions = {}): 
     stdin: options.stdin ?? Readable.from(input === undefined ? [] : [input]),
     stdout: {
       write: (text) => {
-        out += text;
-        onOutput?.(text);
+        out += textOf(text);
+        onOutput?.(textOf(text));
       },
     },
     stderr: {
       write: (text) => {
-        err += text;
-        onError?.(text);
+        err += textOf(text);
+        onError?.(textOf(text));
       },
     },
     env: {},
     signal,
   });
   return { code, out, err };
+}
+
+/** Bytes as a text of as many characters. */
+function textOf(written: string | Uint8Array): string {
+  return typeof written === 'string' ? written : Buffer.from(written).toString('latin1');
 }
 
 /** How to start `ambient-redirect` from its sources. */

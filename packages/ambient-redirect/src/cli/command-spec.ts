@@ -78,10 +78,12 @@ export interface CommandIo {
 
 /** Where text goes. */
 export interface TextSink {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   /** The width of the terminal. */
   readonly columns?: number;
+  /** Its height. */
+  readonly rows?: number;
 }
 
 /** What a command is run with. */

@@ -5,10 +5,13 @@ import { completion } from './completion.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { enroll } from './enroll.ts';
+import { metrics } from './metrics.ts';
 import { proxyClear, proxySet, proxyShow } from './proxy.ts';
 import { reconcile } from './reconcile.ts';
 import { status } from './status.ts';
 import { teardown } from './teardown.ts';
+import { top } from './top.ts';
+import { trace } from './trace.ts';
 import { unenroll } from './unenroll.ts';
 import { upgrade } from './upgrade.ts';
 
@@ -24,6 +27,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   // Seeing what happens.
   status,
   chainShow,
+  trace,
+  top,
+  metrics,
   doctor,
   // Keeping it well.
   reconcile,

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { fstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Agent, lineLog, planOf, type AgentLog, type AgentOptions } from '../../agent/index.ts';
+import { exposeMetrics } from '../../metrics/index.ts';
 import type { Arguments } from '../arguments.ts';
 import type { CommandIo, CommandRun } from '../command-spec.ts';
 import { EXIT } from '../errors.ts';
@@ -14,7 +15,12 @@ export const run: CommandRun = async ({ args, output, io }) => {
   if (args.flag('dry-run')) return dryRun(options, output);
   const log = logOf(args, io);
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = io.env;
-  const agent = await Agent.start({ ...options, log, notify: { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } });
+  const agent = await Agent.start({
+    ...options,
+    log,
+    notify: { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID },
+    metrics: (control) => () => exposeMetrics(control),
+  });
   const onHangup = (): void => void agent.reload();
   process.on('SIGHUP', onHangup);
   const asked = io.signal.aborted ? Promise.resolve() : once(io.signal, 'abort');
