@@ -26,8 +26,8 @@ export interface AgentLab extends EngineLab {
   podFile(name: string, content: object | string | undefined): void;
   /** Starts an agent in this process. What it tells is in `said`. */
   start(): Promise<{ readonly agent: Agent; readonly said: () => string }>;
-  /** Starts an agent as a process of its own. */
-  spawn(environment?: Readonly<Record<string, string>>): LabProcess;
+  /** Starts an agent as a process of its own. @param before a command that runs it, such as `env NAME=VALUE` */
+  spawn(...before: readonly string[]): LabProcess;
   /** Asks the agent that runs. */
   ask(): Promise<RemoteEngine>;
 }
@@ -74,7 +74,7 @@ export async function agentLab(): Promise<AgentLab> {
       onTestFinished(() => agent.close());
       return { agent, said: () => said };
     },
-    spawn: (environment = {}) => {
+    spawn: (...before) => {
       const command = [
         process.execPath,
         '--conditions=@ambient/source',
@@ -85,8 +85,7 @@ export async function agentLab(): Promise<AgentLab> {
         '-c',
         config,
       ];
-      const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-      const started = lab.node.spawn(['env', ...variables, ...command]);
+      const started = lab.node.spawn([...before, ...command]);
       onTestFinished(() => started.stop('SIGKILL'));
       return started;
     },

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -11,6 +11,12 @@ import { EngineView } from '../engine/index.ts';
 
 const LONG = { timeout: 120_000 };
 const SOON = { timeout: 60_000, interval: 20 };
+
+/** Privileges that the unit for systemd leaves to the agent, as setpriv(1) names them. */
+const UNIT = readFileSync(join(import.meta.dirname, '../../../../deploy/ambient-redirect.service'), 'utf8');
+const CAPABILITIES = (/^CapabilityBoundingSet=(.*)$/m.exec(UNIT)?.[1] ?? '')
+  .split(' ')
+  .map((name) => name.replace('CAP_', '').toLowerCase());
 
 /** Waits for a word of an agent. Compiling takes its time where other tests run as well. */
 async function says(agent: LabProcess, word: string): Promise<void> {
@@ -69,7 +75,8 @@ describeWith([root], 'the command agent', () => {
   test('ends at SIGTERM, and leaves everything running', LONG, async () => {
     const node = await agentLab();
     node.podFile('client.yaml', { netns: node.lab.client.path });
-    const agent = node.spawn();
+    // With no more privileges than its unit of systemd gives it.
+    const agent = node.spawn('setpriv', '--bounding-set', `-all,${CAPABILITIES.map((one) => `+${one}`).join(',')}`);
     await says(agent, 'info: ready');
     const connection = await node.connect('ipv6');
     const finish = talk(connection);
@@ -120,7 +127,7 @@ describeWith([root], 'the command agent', () => {
         all.splice(0);
       };
       node.podFile('client.yaml', { netns: node.lab.client.path });
-      const agent = node.spawn({ NOTIFY_SOCKET: name, WATCHDOG_USEC: '200000' });
+      const agent = node.spawn('env', `NOTIFY_SOCKET=${name}`, 'WATCHDOG_USEC=200000');
       await hears(/^STATUS=1 pods enrolled[^]*^READY=1$/m);
       await hears(/^WATCHDOG=1$/m);
       process.kill(agent.pid, 'SIGHUP');

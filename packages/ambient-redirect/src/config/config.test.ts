@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { isAmbientRedirectError } from '../error.ts';
 import { loadConfig, loadPod, type AgentConfig } from './config.ts';
 import { listenAddress } from './listen-address.ts';
 import { parseConfig } from './parse.ts';
-import { CONFIG } from './schema.ts';
+import { CONFIG, POD_FILE } from './schema.ts';
 
 function load(text: string, name = 'agent.yaml'): AgentConfig {
   const path = join(tempDir(), name);
@@ -253,3 +253,19 @@ test.each(['', ':80', '::1:80', '[::1]', '[1.2.3.4]:80', '1.2.3.4:70000', 'a:80'
     expect(listenAddress(given)).toBe(undefined);
   },
 );
+
+describe('what is given to users is right', () => {
+  const root = join(import.meta.dirname, '../../../..');
+
+  test('docs/configuration.md', () => {
+    const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
+    expect(blocks).toHaveLength(2);
+    expect(parseConfig(blocks[0] ?? '', CONFIG, 'page').pods?.map(({ id }) => id)).toEqual(['shop/cart-1']);
+    expect(parseConfig(blocks[1] ?? '', POD_FILE, 'page').id).toBe('shop/cart-2');
+  });
+
+  test('deploy/agent.yaml', () => {
+    expect(loadConfig(join(root, 'deploy/agent.yaml')).proxy).toEqual({ netns: { path: '/run/netns/ztunnel' } });
+  });
+});

@@ -178,7 +178,10 @@ export const CONFIG: Schema<ConfigFile> = object<ConfigFile>(
       word('drop', 'pass'),
       'What happens to what would be captured while there is no proxy. Default `drop`',
     ),
-    proxy: optional(PROXY, 'Who the proxy is. If left out, nobody, or whom `proxy set` names'),
+    proxy: optional(
+      PROXY,
+      'Who the proxy is. If left out, who it is stays as it is: nobody, or whom `proxy set` names',
+    ),
     pods: optional(list(POD, 'objects'), 'Pods to be enrolled'),
     podsDirectory: optional(
       path,
