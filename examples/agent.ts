@@ -6,6 +6,9 @@
  *
  * As root: `agent.ts --watch /run/pods --proxy /run/netns/ztunnel`. SIGTERM ends the agent and nothing else: pods stay redirected, and the
  * next agent takes over.
+ *
+ * This is how the library is used. The command `ambient-redirect agent` does the same and more: a configuration, a control socket, readiness and
+ * metrics, and every wish that fails is tried again and told.
  */
 import { once } from 'node:events';
 import { readdirSync, readFileSync, watch } from 'node:fs';
