@@ -101,14 +101,15 @@ function attributeOf(option: string): string {
 function createOption(spec: OptionSpec): Option {
   const option = new Option(optionFlags(spec), spec.summary);
   if (spec.choices !== undefined) option.choices(spec.choices);
-  else if (spec.value !== undefined)
-    option.argParser((text: string, before: unknown) => parseValue(spec, text, before));
+  if (spec.value !== undefined) option.argParser((text: string, before: unknown) => parseValue(spec, text, before));
   if (spec.default !== undefined) option.default(spec.default);
   if (spec.required === true) option.makeOptionMandatory();
   return option;
 }
 
-function parseValue({ number, repeat = false }: OptionSpec, text: string, before: unknown): unknown {
+function parseValue({ number, choices, repeat = false }: OptionSpec, text: string, before: unknown): unknown {
+  if (choices !== undefined && !choices.includes(text))
+    throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
   if (number !== undefined) {
     const value = Number(text);
     const fits = text.trim() !== '' && value >= number.from && value <= number.to;
@@ -142,5 +143,6 @@ function helpEnd(spec: CommandSpec): string {
 
 /** A summary as a sentence. */
 export function sentence(summary: string): string {
-  return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
+  const end = /[.?!]$/.test(summary) ? '' : '.';
+  return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}${end}`;
 }

@@ -6,6 +6,7 @@ import { call, COMMAND, spawnCommand } from '../../test/command.ts';
 import { AmbientRedirectError } from '../error.ts';
 import { COMMANDS, COMMAND_GROUPS } from './commands/index.ts';
 import { exitCodeOf, tellError } from './errors.ts';
+import { createProgram } from './program.ts';
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -64,6 +65,26 @@ test.each(COMMANDS)('$name --help has its examples', async ({ name, examples, op
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const { line } of examples) expect(out).toContain(line);
   for (const option of options) expect(out).toContain(`--${option.name}`);
+});
+
+/** The words of the call in an example, as a shell would split them. */
+function wordsOf(line: string): readonly string[] {
+  const typed = /ambient-redirect ([^|>)]*)/.exec(line)?.[1] ?? '';
+  return [...typed.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+}
+
+const examples = COMMANDS.flatMap(({ name, examples: all }) => all.map(({ line }) => [name, line] as const));
+
+test.each(examples)('an example of %s is understood: %s', async (name, line) => {
+  const understood: string[] = [];
+  const output = { print: () => undefined, complain: () => undefined, columns: 80 };
+  const program = createProgram(COMMANDS, {
+    version: '0',
+    output,
+    execute: async (spec) => void understood.push(spec.name),
+  });
+  await program.parseAsync([...wordsOf(line)], { from: 'user' });
+  expect(understood).toEqual([name]);
 });
 
 describe('errors', () => {
