@@ -129,9 +129,13 @@ export class StateDirectory implements Disposable {
     }
   }
 
-  /** Pins a link under a name of ours: it then outlives the process. @throws NetlinkTcError `ERR_EXISTS` */
+  /**
+   * Pins a link under a name of ours: it then outlives the process.
+   * @throws NetlinkTcError `ERR_EXISTS`
+   * @throws AmbientRedirectError `ERR_DAMAGED` when the directory was removed
+   */
   pinLink(name: string, link: { readonly fd: number }): void {
-    pin(this.#sys, link, this.#pinPath('links', name));
+    this.#pin('links', name, link);
   }
 
   /** Opens a pinned link; undefined where there is none. */
@@ -149,9 +153,9 @@ export class StateDirectory implements Disposable {
     return pinNames(`${this.path}/${VERSION}/links`);
   }
 
-  /** Pins a program under a name of ours. @throws NetlinkTcError `ERR_EXISTS` */
+  /** Pins a program under a name of ours; the rest as {@link pinLink}. */
   pinProgram(name: string, program: { readonly fd: number }): void {
-    pin(this.#sys, program, this.#pinPath('programs', name));
+    this.#pin('programs', name, program);
   }
 
   /** Opens a pinned program; undefined where there is none. */
@@ -196,6 +200,18 @@ export class StateDirectory implements Disposable {
   /** The same as {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #pin(folder: 'links' | 'programs', name: string, object: { readonly fd: number }): void {
+    try {
+      pin(this.#sys, object, this.#pinPath(folder, name));
+    } catch (error) {
+      if (!isNetlinkTcError(error, 'ERR_NOT_FOUND')) throw error;
+      throw new AmbientRedirectError('ERR_DAMAGED', `${this.path} is not there any more`, {
+        cause: error,
+        hint: 'others removed it: close this engine, open another, and enroll anew',
+      });
+    }
   }
 
   #pinPath(folder: 'links' | 'programs', name: string): string {
