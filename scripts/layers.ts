@@ -79,7 +79,7 @@ export const LAYERS: Readonly<Record<string, PackageRules>> = {
       control: ['error', 'engine', 'observe'],
       config: ['error', 'ports', 'policy', 'engine', 'control'],
       agent: ['error', 'engine', 'observe', 'control', 'config'],
-      doctor: ['error', 'ports', 'maps', 'topology', 'node', 'proxy', 'chain', 'observe', 'engine'],
+      doctor: ['error', 'ports', 'topology', 'node', 'proxy', 'engine', 'demo'],
       report: ['error', 'ports', 'maps', 'chain', 'observe', 'engine', 'control'],
       // prettier-ignore
       cli: [

@@ -1,2 +1,2 @@
 export { examine, wouldWork, type ExamineOptions } from './examine.ts';
-export type { AreaName, Finding, Severity } from './finding.ts';
+export type { Finding, Severity } from './finding.ts';

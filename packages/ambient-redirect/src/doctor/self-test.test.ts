@@ -66,7 +66,7 @@ describeWith([root], 'the self-test', () => {
     const sys = await testSys();
     const found = await selfTest(opaque(sys), settingsOf({}));
     expect(found).toMatchObject({ code: 'self-test-not-captured', severity: 'error' });
-    expect(found.evidence).toContain('pod to stranger, ipv4: no answer in 4 s');
+    expect(found.evidence).toContain('pod to stranger, ipv4: no answer in 8 s');
     expect(directories()).toEqual([]);
   });
 

@@ -13,6 +13,7 @@ import {
 } from 'netlink-tc';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { giveUpAfter } from '../demo/patience.ts';
 import type { ProxyPorts } from '../ports.ts';
 import { connectTcp, listenTcp } from '../proxy/index.ts';
 
@@ -31,7 +32,7 @@ const ETH0 = 2;
 /** Port that is connected to: nobody listens there. */
 const PORT = 80;
 /** How long an answer may take, in milliseconds: a SYN that was lost is sent again after one second. */
-const PATIENCE_MS = 4_000;
+const PATIENCE_MS = 8_000;
 const ANY = { ipv4: '0.0.0.0', ipv6: '::' } as const;
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
@@ -104,14 +105,13 @@ export class TestNetwork {
         resolve(`no answer in ${PATIENCE_MS / 1000} s`);
         socket.destroy();
       };
-      // What has come while this process was busy is read before it gives up.
-      const timer = setTimeout(() => setImmediate(giveUp), PATIENCE_MS);
+      const answered = giveUpAfter(PATIENCE_MS, giveUp);
       socket
         .setEncoding('utf8')
         .on('data', (part: string) => (text += part))
         .on('error', ({ message }) => resolve(message))
         .on('close', () => {
-          clearTimeout(timer);
+          answered();
           resolve(text);
         });
     });
