@@ -59,7 +59,7 @@ export function drawProxy(
     room: width - 40,
   });
   line([...proxy.addresses.ipv4, ...proxy.addresses.ipv6].join(' '), top + 44, 't-soft');
-  line(`by ${proxy.steering.mode}: ${proxy.steering.reason}`, top + 61, 't-soft');
+  line(`steered by ${proxy.steering.mode}`, top + 61, 't-soft');
   const first = top + 86;
   rows.forEach(({ text, count }, row) => {
     const y = first + row * 20;

@@ -1,3 +1,4 @@
+import { VERDICT_MEANING } from '../observe/index.ts';
 import { nameOf } from './lanes.ts';
 import { html, type Markup, type Part } from './html.ts';
 import type { ReportData } from './report-data.ts';
@@ -74,10 +75,13 @@ function pods({ status }: ReportData): Markup {
 
 function packets({ metrics }: ReportData): Markup {
   const rows = metrics.pods.flatMap(({ id, traffic }) =>
-    traffic.map(({ direction, family, verdict, packets: count, bytes }) => ({
-      cells: [id, direction, family, verdict, whole(count), whole(bytes)],
-      isBad: verdict === 'spoofed' || verdict === 'droppedWithoutProxy',
-    })),
+    traffic.map(({ direction, family, verdict, packets: count, bytes }) => {
+      const { outcome, reason } = VERDICT_MEANING[verdict];
+      return {
+        cells: [id, direction, family, verdict, `${outcome}: ${reason}`, whole(count), whole(bytes)],
+        isBad: outcome === 'dropped',
+      };
+    }),
   );
   if (rows.length === 0) return section('What became of packets', html`<p class="soft">None was seen yet.</p>`);
   return section(
@@ -88,6 +92,7 @@ function packets({ metrics }: ReportData): Markup {
         { head: 'direction' },
         { head: 'family' },
         { head: 'verdict' },
+        { head: 'which means' },
         { head: 'packets', kind: 'number' },
         { head: 'bytes', kind: 'number' },
       ],
