@@ -9,3 +9,4 @@ export * from './node/index.ts';
 export type { PodPolicy, PortSpec, TrafficRules } from './policy.ts';
 export * from './observe/index.ts';
 export * from './engine/index.ts';
+export * from './control/index.ts';

@@ -1,3 +1,3 @@
 export { Agent, type AgentOptions } from './agent.ts';
-export { lineLog, type AgentLog, type LineLogOptions } from './log.ts';
-export { planOf, type AgentPlan } from './plan.ts';
+export { lineLog, type AgentLog } from './log.ts';
+export { planOf } from './plan.ts';

@@ -26,7 +26,7 @@ import {
 const U32 = 0xffff_ffff;
 
 /** What of one direction is captured. */
-export const TRAFFIC_RULES: Schema<TrafficRules> = object<TrafficRules>({
+const TRAFFIC_RULES: Schema<TrafficRules> = object<TrafficRules>({
   includeCidrs: optional(
     list(prefix, 'prefixes'),
     'Only these: destinations of what goes out, sources of what comes in. All if left out',
@@ -43,7 +43,7 @@ export const TRAFFIC_RULES: Schema<TrafficRules> = object<TrafficRules>({
 });
 
 /** What of a pod's traffic is captured. */
-export const POLICY: Schema<PodPolicy> = object<PodPolicy>({
+const POLICY: Schema<PodPolicy> = object<PodPolicy>({
   dns: optional(truth, 'DNS over UDP as well. As the key `dns` of the node says, if left out'),
   outbound: optional(TRAFFIC_RULES, 'What of the connections that it opens'),
   inbound: optional(TRAFFIC_RULES, 'What of the connections that others open to it'),
@@ -82,7 +82,7 @@ export const POD_FILE: Schema<PodFile> = object<PodFile>(
 );
 
 /** Who the proxy is. */
-export const PROXY: Schema<ProxyEntry> = object<ProxyEntry>(
+const PROXY: Schema<ProxyEntry> = object<ProxyEntry>(
   {
     netns: optional(netns, 'Its network namespace. That of `pid` if left out'),
     pid: optional(
@@ -96,7 +96,7 @@ export const PROXY: Schema<ProxyEntry> = object<ProxyEntry>(
 );
 
 /** The agent's own process. */
-export const AGENT: Schema<AgentEntry> = object<AgentEntry>({
+const AGENT: Schema<AgentEntry> = object<AgentEntry>({
   socket: optional(path, 'Where it listens to the other commands. Default `/run/ambient-redirect/agent.sock`'),
   listen: optional(
     listenAt,
@@ -110,7 +110,7 @@ export const AGENT: Schema<AgentEntry> = object<AgentEntry>({
 });
 
 /** The ports of the proxy. */
-export const PORTS: Schema<Partial<ProxyPorts>> = object<Partial<ProxyPorts>>({
+const PORTS: Schema<Partial<ProxyPorts>> = object<Partial<ProxyPorts>>({
   outbound: optional(whole(1, 0xffff), 'Connections that a pod opens. Default 15001'),
   hbone: optional(whole(1, 0xffff), 'Tunnels from other proxies. Default 15008'),
   plaintext: optional(whole(1, 0xffff), 'Connections to a pod from outside of the mesh. Default 15006'),
@@ -123,7 +123,7 @@ const MARK = object<{ readonly value: number; readonly mask: number }>({
 });
 
 /** What is set in the proxy's namespace. */
-export const ROUTING: Schema<NonNullable<ConfigFile['routing']>> = object<NonNullable<ConfigFile['routing']>>({
+const ROUTING: Schema<NonNullable<ConfigFile['routing']>> = object<NonNullable<ConfigFile['routing']>>({
   table: optional(whole(1, U32), 'The routing table. Default 100'),
   priority: optional(whole(1, 32_765), 'The priority of the rule. Default 20000'),
   mark: optional(MARK, 'The mark, `{ value, mask }`, of steering by `tproxy`. Default 0x400 of 0xfff'),

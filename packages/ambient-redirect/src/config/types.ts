@@ -19,7 +19,7 @@ export interface Complaint {
 }
 
 /** Whether a value is an object of members. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -38,7 +38,9 @@ const HELLO_MS = 5_000;
  * `isAmbientRedirectError` and `isNetlinkTcError`.
  */
 export class RemoteEngine implements Control {
+  /** Where the agent listens. */
   readonly socket: string;
+  /** Who it is. */
   readonly agent: AgentIdentity;
   readonly #closed = new AbortController();
 
@@ -67,6 +69,7 @@ export class RemoteEngine implements Control {
     return undefined;
   }
 
+  /** As `RedirectEngine.enroll`. A descriptor of this process is found by the agent while this process runs. */
   enroll(pod: PodRequest, options?: EnrollOptions): Promise<Enrolment>;
   enroll(pods: readonly PodRequest[], options?: EnrollOptions): Promise<readonly Enrolment[]>;
   enroll(
@@ -79,6 +82,7 @@ export class RemoteEngine implements Control {
     return this.#call('enroll', { pods: portable, options });
   }
 
+  /** As `RedirectEngine.unenroll`. Where this process ends, the draining goes on. */
   unenroll(id: string, options?: UnenrollOptions): Promise<boolean>;
   unenroll(ids: readonly string[], options?: UnenrollOptions): Promise<readonly boolean[]>;
   unenroll(
@@ -88,6 +92,7 @@ export class RemoteEngine implements Control {
     return this.#call('unenroll', { ids, ...(drain && { drain }) }, { signal, onProgress });
   }
 
+  /** As `RedirectEngine.setProxy`, but for `listeners`, which are this process's. */
   setProxy(proxy: ProxyReference, options: { readonly handover?: boolean } = {}): Promise<ProxyState> {
     const { pid, listeners, netns } = proxy;
     if (listeners !== undefined) {
@@ -103,22 +108,27 @@ export class RemoteEngine implements Control {
     });
   }
 
+  /** As `RedirectEngine.clearProxy`. */
   clearProxy(): Promise<void> {
     return this.#call('clearProxy', {});
   }
 
+  /** As `RedirectEngine.status`, with what the agent tells of itself and of what is wanted. */
   status(): Promise<ControlStatus> {
     return this.#call('status', {});
   }
 
+  /** As `RedirectEngine.reconcile`. */
   reconcile(): Promise<ReconcileReport> {
     return this.#call('reconcile', {});
   }
 
+  /** As `RedirectEngine.metrics`. */
   metrics(): Promise<EngineMetrics> {
     return this.#call('metrics', {});
   }
 
+  /** As `RedirectEngine.events`. The stream ends with the agent, or fails with `ERR_CLOSED` where that was killed. */
   async events(options: Parameters<RedirectEngine['events']>[0] = {}): Promise<EventStream<TrafficEvent>> {
     const over = new AbortController();
     const lines = await this.#send('events', options, over.signal);
@@ -141,6 +151,7 @@ export class RemoteEngine implements Control {
     return Promise.resolve();
   }
 
+  /** The same as {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
