@@ -106,34 +106,31 @@ async function readState({ sys, directory }: MachineScene, options: ExamineOptio
     const settings = settingsOf({ ...view.options, ...given });
     return { found: checkState(status), status, settings, host: host ?? view.options.host };
   } catch (error) {
-    const finding = stateError(error, directory) ?? notPermitted(error, 'the state of the engine');
-    if (finding !== undefined) return without([finding]);
-    // The directory is in no bpffs, which is told of already, or an option is wrong.
+    // The directory is in no bpffs, which is told of already.
     if (isAmbientRedirectError(error, 'ERR_INVALID_ARGUMENT')) return without([]);
-    throw error;
+    return without([cannotBeRead(error, directory)]);
   }
 }
 
-/** The finding that a refusal of the kernel is. */
-function notPermitted(error: unknown, what: string): Finding | undefined {
-  const isRefused = isNetlinkTcError(error, 'ERR_PERMISSION') || ['EACCES', 'EPERM'].includes(codeOf(error));
-  return isRefused ? PRIVILEGES.finding('privileges-not-looked-at', what, [(error as Error).message]) : undefined;
-}
-
-function codeOf(error: unknown): string {
-  return String((error as NodeJS.ErrnoException | undefined)?.code);
+/** The finding that an error is: a missing privilege, or something of the node. @throws the error, if it is neither */
+function cannotBeRead(error: unknown, what: string): Finding {
+  const { code } = error as NodeJS.ErrnoException;
+  if (isNetlinkTcError(error, 'ERR_PERMISSION') || code === 'EACCES' || code === 'EPERM')
+    return PRIVILEGES.finding('privileges-not-looked-at', what, [(error as Error).message]);
+  const finding = stateError(error, what);
+  if (finding === undefined) throw error;
+  return finding;
 }
 
 async function examineNetwork(machine: MachineScene, state: State, options: ExamineOptions): Promise<Finding[]> {
   const found: Finding[] = [];
   const attempt = async (what: string, run: () => Finding[] | Promise<Finding[]>): Promise<void> => {
     try {
-      options.signal?.throwIfAborted();
       found.push(...(await run()));
     } catch (error) {
-      const finding = notPermitted(error, what);
-      if (finding === undefined) throw error;
-      found.push(finding);
+      // Who names an interface that is not there is told so.
+      if (isAmbientRedirectError(error, 'ERR_INTERFACE_NOT_FOUND')) throw error;
+      found.push(cannotBeRead(error, what));
     }
   };
   const { status, settings, host: of } = state;
@@ -142,7 +139,10 @@ async function examineNetwork(machine: MachineScene, state: State, options: Exam
     const links = await host.socket.request(listLinks());
     const interfaces = interfacesOf(links, status, options.interfaces);
     const scene: NetworkScene = { ...machine, host, isHostNamed: of !== undefined, settings, status, interfaces };
-    for (const [what, check] of NETWORK_CHECKS) await attempt(what, () => check(scene));
+    for (const [what, check] of NETWORK_CHECKS) {
+      options.signal?.throwIfAborted();
+      await attempt(what, () => check(scene));
+    }
     return [];
   });
   return found;

@@ -1,4 +1,4 @@
-import { addAddress, deleteLink, deleteRule, openPinnedLink, unpin, type Sys } from 'netlink-tc';
+import { addAddress, createAnonymousNetns, deleteLink, deleteRule, openPinnedLink, unpin, type Sys } from 'netlink-tc';
 import { expect, test, vi } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
@@ -8,6 +8,7 @@ import { statePath } from '../../test/state.ts';
 import { RedirectEngine } from '../engine/index.ts';
 import { StateDirectory } from '../engine/directory.ts';
 import { AmbientRedirectError } from '../error.ts';
+import { examine } from './examine.ts';
 import type { Finding } from './finding.ts';
 import { stateError } from './state.ts';
 
@@ -165,6 +166,19 @@ describeWith([root], 'what an engine has made', () => {
     const damaged = ofCode(await look(), 'state-damaged');
     expect(damaged).toMatchObject([{ severity: 'error', subject: directory }]);
     expect(damaged[0]?.evidence[0]).toContain('the map direct is not pinned');
+  });
+
+  test('the namespace that the state names as the host is gone', async () => {
+    const { sys, lab } = await engineLab();
+    const directory = statePath(sys);
+    const host = createAnonymousNetns(sys);
+    const engine = await RedirectEngine.open({ sys, directory, host: { path: `/proc/self/fd/${host.fd}` } });
+    await engine.close();
+    host.close();
+    const found = ofCode(await examine({ sys, directory, selfTest: false }), 'state-unreadable');
+    expect(found).toMatchObject([{ severity: 'error', subject: directory }]);
+    // Named anew it can be looked at.
+    expect(codesOf(await diagnose(sys, lab, { directory }), 'ok', 'state')).toEqual(['state-whole']);
   });
 
   test('a state of another version', () => {

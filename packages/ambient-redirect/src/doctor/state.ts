@@ -1,3 +1,4 @@
+import { isNetlinkTcError } from 'netlink-tc';
 import type { EngineStatus } from '../engine/index.ts';
 import { isAmbientRedirectError } from '../error.ts';
 import { area, type Area, type Finding } from './finding.ts';
@@ -8,6 +9,7 @@ export type StateCode =
   | 'state-whole'
   | 'state-schema'
   | 'state-damaged'
+  | 'state-unreadable'
   | 'state-pod-degraded'
   | 'state-proxy-none'
   | 'state-proxy-away'
@@ -49,6 +51,14 @@ export const STATE: Area<StateCode> = area('state', {
       'Pins were removed by others, or a tool cleaned the bpffs up. What is attached may go on running, but nobody can change it by this state any more.',
     see: ['find DIR'],
     remedy: 'Do what the evidence says, then enroll anew.',
+  },
+  'state-unreadable': {
+    severity: 'error',
+    title: 'It cannot be looked at',
+    cause:
+      'Something that the state names is not there any more, such as the network namespace of the host, or the kernel answered what is not expected. The evidence is the error.',
+    see: ['find DIR', ...STATUS],
+    remedy: 'Do what the error says. If the namespace of the host has another path by now, name it by `--host`.',
   },
   'state-pod-degraded': {
     severity: 'error',
@@ -106,12 +116,15 @@ export const STATE: Area<StateCode> = area('state', {
   },
 });
 
-/** The finding that an error of the state's directory is; undefined where it says something else. */
-export function stateError(error: unknown, directory: string): Finding | undefined {
-  if (isAmbientRedirectError(error, 'ERR_NO_STATE')) return STATE.finding('state-none', directory, [error.message]);
-  if (isAmbientRedirectError(error, 'ERR_SCHEMA')) return STATE.finding('state-schema', directory, [error.message]);
-  if (isAmbientRedirectError(error, 'ERR_DAMAGED')) return STATE.finding('state-damaged', directory, [error.message]);
-  return undefined;
+/** The finding that an error of the engine or of the kernel is; undefined where it is a fault of this program. */
+export function stateError(error: unknown, subject: string): Finding | undefined {
+  if (!isAmbientRedirectError(error) && !isNetlinkTcError(error)) return undefined;
+  const codes: Readonly<Partial<Record<string, StateCode>>> = {
+    ERR_NO_STATE: 'state-none',
+    ERR_SCHEMA: 'state-schema',
+    ERR_DAMAGED: 'state-damaged',
+  };
+  return STATE.finding(codes[error.code] ?? 'state-unreadable', subject, [error.message]);
 }
 
 /** Compares what is wanted with what is found. Settings are looked at by `checkSysctls`, hooks of others by `checkChains`. */
