@@ -20,54 +20,57 @@ async function problems(engine: RedirectEngine): Promise<string[]> {
 }
 
 describeWith([root], 'the status', () => {
-  test('of a node where all is well: everything of ours, with what was found', async () => {
-    const { sys, open, pod, connect } = await engineLab();
-    const engine = await open();
-    await engine.enroll([pod('client'), pod('server')], RESET);
-    const echo = await connect('ipv4');
-    await echo.says('hello');
-    const status = await engine.status();
-    expect(status.problems).toEqual([]);
-    expect(status).toMatchObject({ ok: true, deviations: [], withoutProxy: 'drop', steer: 'auto' });
-    expect(status.attach).toEqual(
-      lacksTcx(sys)
-        ? { wanted: 'auto', mode: 'clsact', reason: 'this kernel has no tcx (Linux 6.6)' }
-        : { wanted: 'auto', mode: 'tcx', reason: 'the kernel has it' },
-    );
-    expect(status.pods.map(({ id, status: is, mode }) => [id, is, mode])).toEqual([
-      ['client', 'enrolled', 'full'],
-      ['server', 'enrolled', 'full'],
-    ]);
-    const { pods, programs, proxy, settings, maps } = status;
+  test.each(['auto', 'tproxy'] as const)(
+    'of a node where all is well, steered by %s: everything of ours, with what was found',
+    async (steer) => {
+      const { sys, open, pod, connect } = await engineLab({ steer });
+      const engine = await open();
+      await engine.enroll([pod('client'), pod('server')], RESET);
+      const echo = await connect('ipv4');
+      await echo.says('hello');
+      const status = await engine.status();
+      expect(status.problems).toEqual([]);
+      expect(status).toMatchObject({ ok: true, deviations: [], withoutProxy: 'drop', steer });
+      expect(status.attach).toEqual(
+        lacksTcx(sys)
+          ? { wanted: 'auto', mode: 'clsact', reason: 'this kernel has no tcx (Linux 6.6)' }
+          : { wanted: 'auto', mode: 'tcx', reason: 'the kernel has it' },
+      );
+      expect(status.pods.map(({ id, status: is, mode }) => [id, is, mode])).toEqual([
+        ['client', 'enrolled', 'full'],
+        ['server', 'enrolled', 'full'],
+      ]);
+      const { pods, programs, proxy, settings, maps } = status;
 
-    // Each program that a hook runs is listed, with where.
-    const uses = new Map(programs.map(({ id, hooks }) => [id, hooks]));
-    for (const { hooks, hostInterface } of pods) {
-      for (const { program, direction } of hooks)
-        expect(uses.get(program?.id ?? 0)).toContain(`${hostInterface.name} ${direction}`);
-    }
-    expect(uses.get(proxy?.hostIn.program?.id ?? 0)).toEqual(['v-proxy ingress']);
-    const steering = programs.find(({ hooks }) => hooks.some((where) => where.includes("the proxy's namespace")));
-    expect(steering?.name).toBe(proxy?.steering.mode === 'sk_lookup' ? 'ztunnel_steer' : 'ztunnel_tproxy');
-    for (const { loaded, tag, digest } of programs) {
-      const age = Date.now() - Date.parse(loaded);
-      expect(age).toBeGreaterThanOrEqual(-1_000);
-      expect(age).toBeLessThan(600_000);
-      expect(`${tag} ${digest}`).toMatch(/^[0-9a-f]{16} [0-9a-f]{32}$/);
-    }
+      // Each program that a hook runs is listed, with where.
+      const uses = new Map(programs.map(({ id, hooks }) => [id, hooks]));
+      for (const { hooks, hostInterface } of pods) {
+        for (const { program, direction } of hooks)
+          expect(uses.get(program?.id ?? 0)).toContain(`${hostInterface.name} ${direction}`);
+      }
+      expect(uses.get(proxy?.hostIn.program?.id ?? 0)).toEqual(['v-proxy ingress']);
+      const steering = programs.find(({ hooks }) => hooks.some((where) => where.includes("the proxy's namespace")));
+      expect(steering?.name).toBe(proxy?.steering.mode === 'sk_lookup' ? 'ztunnel_steer' : 'ztunnel_tproxy');
+      for (const { loaded, tag, digest } of programs) {
+        const age = Date.now() - Date.parse(loaded);
+        expect(age).toBeGreaterThanOrEqual(-1_000);
+        expect(age).toBeLessThan(600_000);
+        expect(`${tag} ${digest}`).toMatch(/^[0-9a-f]{16} [0-9a-f]{32}$/);
+      }
 
-    expect(settings.length).toBeGreaterThan(5);
-    expect(settings.filter(({ found, wanted }) => found !== wanted)).toEqual([]);
-    expect(settings.map(({ what }) => what)).toContain('net/ipv4/conf/v-proxy/rp_filter of the host');
-    const fill = Object.fromEntries(maps.map(({ name, entries, limit }) => [name, [entries, limit]]));
-    expect(fill).toMatchObject({
-      counters: [2, 511],
-      pod_array: [4, 131072],
-      interfaces: [2, 512],
-      direct: [0, 65536],
-    });
-    await echo.end();
-  });
+      expect(settings.length).toBeGreaterThan(5);
+      expect(settings.filter(({ found, wanted }) => found !== wanted)).toEqual([]);
+      expect(settings.map(({ what }) => what)).toContain('net/ipv4/conf/v-proxy/rp_filter of the host');
+      const fill = Object.fromEntries(maps.map(({ name, entries, limit }) => [name, [entries, limit]]));
+      expect(fill).toMatchObject({
+        counters: [2, 511],
+        pod_array: [4, 131072],
+        interfaces: [2, 512],
+        direct: [0, 65536],
+      });
+      await echo.end();
+    },
+  );
 
   test('tells what others have done to pods, and which are gone', async () => {
     const { lab, open, pod } = await engineLab({ attach: 'clsact' });
