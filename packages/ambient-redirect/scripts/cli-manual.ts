@@ -56,8 +56,9 @@ function item(head: string, summary: string): string[] {
 }
 
 function optionItem(option: OptionSpec): string[] {
-  const bold = `\\fB${roff(optionText({ ...option, value: undefined } as OptionSpec))}\\fR`;
-  const value = option.value === undefined ? '' : ` \\fI${roff(option.value)}\\fR`;
+  const { value: name, ...flag } = option;
+  const bold = `\\fB${roff(optionText(flag))}\\fR`;
+  const value = name === undefined ? '' : ` \\fI${roff(name)}\\fR`;
   return item(`${bold}${value}`, `${option.summary}${remarks(option)}`);
 }
 

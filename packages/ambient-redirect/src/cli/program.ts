@@ -2,7 +2,6 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { Arguments } from './arguments.ts';
 import { COMMAND_GROUPS } from './commands/index.ts';
 import type { CommandSpec, OptionSpec } from './command-spec.ts';
-import { EXIT_MEANING } from './errors.ts';
 
 /** The name of the command. */
 export const NAME = 'ambient-redirect';
@@ -122,16 +121,8 @@ function parseValue({ number, choices, repeat = false }: OptionSpec, text: strin
 }
 
 /** An option as it is written: `-q, --quiet`, `--netns <PATH>`. */
-export function optionFlags({ name, short, value }: OptionSpec): string {
+function optionFlags({ name, short, value }: OptionSpec): string {
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` <${value}>`}`;
-}
-
-/** The codes that a command can end with, and what they mean. */
-export function exitCodesOf(spec: CommandSpec): readonly (readonly [number, string])[] {
-  const all = { ...EXIT_MEANING, ...spec.exitCodes };
-  return Object.entries(all)
-    .map(([code, meaning]) => [Number(code), meaning] as const)
-    .sort(([one], [other]) => one - other);
 }
 
 /** What `--help` says after the options. */
