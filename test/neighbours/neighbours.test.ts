@@ -1,9 +1,12 @@
 /** What others have on the interfaces of pods stays as it was, whatever becomes of ours. */
+import { attachTcx, queryHook, TC_ACT } from 'netlink-tc';
 import { expect, test, vi } from 'vitest';
+import { Tracer } from '../../packages/netlink-tc/test/hook.ts';
 import { lacksTcx } from '../../packages/netlink-tc/test/kernel.ts';
+import { closing } from '../../packages/netlink-tc/test/sys.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
 import { SLOWNESS } from '../support/slowness.ts';
-import { byProxy, done, foreignOn, scene, sharers, type Scene } from './scene.ts';
+import { byProxy, done, foreignOn, programName, scene, sharers, type Scene } from './scene.ts';
 
 // Processes are started, which takes some seconds on a busy machine.
 vi.setConfig({ testTimeout: 120_000 * SLOWNESS, hookTimeout: 60_000 * SLOWNESS });
@@ -36,7 +39,28 @@ async function bandwidth({ lab: { node, client } }: Scene, command: 'ADD' | 'DEL
   await node.exec('env', ...settings, 'sh', '-c', 'printf %s "$0" | /usr/lib/cni/bandwidth', config);
 }
 
-/** Attach, crash, adoption, setProxy, other programs, detach: after each, what others have is as it was, and traffic goes its way. */
+/** Others make themselves room between those of {@link sharers} that are before ours on tcx, and ours. */
+async function between(stage: Scene): Promise<void> {
+  await sharers(stage);
+  const { sys, lab } = stage;
+  const { hostIndex: target } = lab.client;
+  for (const direction of ['ingress', 'egress'] as const) {
+    const theirs = new Tracer(sys).program(4, TC_ACT.UNSPEC);
+    closing(
+      lab.node.netns.run(() => {
+        const { entries } = queryHook(sys, { target, attachType: `tcx_${direction}` });
+        const ours = entries.find(({ programId }) => programName(sys, programId).startsWith('app_'));
+        expect(ours).toBeDefined();
+        return attachTcx(sys, theirs, target, direction, { order: { before: { program: ours?.programId ?? 0 } } });
+      }),
+    );
+  }
+}
+
+/**
+ * Attach, crash, adoption, update, detach, teardown: after each, what others have is as it was, and traffic goes its way.
+ * @param others makes the neighbours; while pods are enrolled where they come after ours
+ */
 async function life(
   stage: Scene,
   others: (stage: Scene) => Promise<void>,
@@ -46,35 +70,37 @@ async function life(
   const look = (): Promise<string[]> => foreignOn(sys, lab.node, lab.client);
   if (when === 'before') await others(stage);
   let before = await look();
+  const unchanged = async (moment: string, proxied: boolean): Promise<void> => {
+    expect(await look(), moment).toEqual(before);
+    expect(await byProxy(stage), moment).toBe(proxied);
+    // Nor does traffic change anything.
+    expect(await look(), moment).toEqual(before);
+  };
   const first = await stage.start({ parts: ['setProxy', 'enroll'] }, { attach });
   expect(await done(first)).toBeGreaterThan(0);
   if (when === 'after') {
     await others(stage);
     before = await look();
   }
-  const unchanged = async (proxied: boolean): Promise<void> => {
-    expect(await look()).toEqual(before);
-    expect(await byProxy(stage)).toBe(proxied);
-    expect(await look()).toEqual(before);
-  };
-  await unchanged(true);
+  expect(before.length).toBeGreaterThan(1);
+  await unchanged('attach', true);
   await first.stop('SIGKILL');
-  await unchanged(true);
+  await unchanged('crash', true);
   const engine = await stage.open({ attach });
   expect(await engine.reconcile()).toEqual({ repaired: [], removed: [], failed: [] });
   expect(await engine.status()).toMatchObject({ ok: true, pods: [{ warnings: [] }, { warnings: [] }] });
-  await unchanged(true);
+  await unchanged('adoption', true);
   const policy = { outbound: { excludePorts: [9] } };
   for (const pod of stage.pods('client', 'server')) await engine.enroll({ ...pod, policy });
-  await unchanged(true);
+  await unchanged('update: another policy', true);
   await engine.clearProxy();
   expect(await look()).toEqual(before);
   await stage.setProxy(engine);
-  await unchanged(true);
+  await unchanged('update: the proxy went and came', true);
   await engine.unenroll(['client', 'server']);
-  await unchanged(false);
+  await unchanged('detach', false);
   await engine.teardown();
-  await unchanged(false);
+  await unchanged('teardown', false);
 }
 
 describeWith(
@@ -91,6 +117,13 @@ describeWith(
       const stage = await scene();
       if (way.attach === 'tcx' && lacksTcx(stage.sys)) return;
       await life(stage, sharers, way);
+    });
+
+    test('tcx, programs of others put between theirs and ours', async () => {
+      expect.hasAssertions();
+      const stage = await scene();
+      if (lacksTcx(stage.sys)) return;
+      await life(stage, between, { attach: 'tcx', when: 'after' });
     });
 
     test.each(['before', 'after'] as const)('tcx, an ingress qdisc with mirred made %s ours', async (when) => {

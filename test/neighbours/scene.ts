@@ -191,7 +191,8 @@ export async function foreignOn(
   return [...parentless, ...programs].filter((line) => !/ app_(outbound|inbound) /.test(line));
 }
 
-function programName(sys: Sys, id: number): string {
+/** Name of a program; its id where it is gone. */
+export function programName(sys: Sys, id: number): string {
   using object = openById(sys, 'program', id);
   return object === undefined ? `${id}` : readProgramInfo(sys, object.fd).name;
 }
