@@ -50,7 +50,9 @@ const ELSEWHERE = /^(iptables|cilium-dbg|ambient-redirect|nsenter --net=NETNS ss
 /** Those that say by their exit code that there is nothing to see. */
 const SILENT = /^(grep|findmnt|find|ls)\b/;
 
-describeWith([root, tool('bpftool'), tool('ip'), tool('tc')], 'what is to be seen by hand', () => {
+const TOOLS = ['bpftool', 'ip', 'tc', 'bridge', 'findmnt', 'sysctl'].map(tool);
+
+describeWith([root, ...TOOLS], 'what is to be seen by hand', () => {
   const commands = [...new Set(CODES.flatMap(({ see }) => see))].filter((each) => !ELSEWHERE.test(each));
   vi.setConfig({ testTimeout: 300_000 });
 

@@ -46,10 +46,10 @@ export const KERNEL_CODES: Readonly<Record<KernelCode, CodeSpec>> = {
     severity: 'info',
     title: 'Connections are steered to the proxy packet by packet',
     cause:
-      'Without `sk_lookup` programs that see the interface (Linux 5.17) the program `ztunnel_tproxy` looks at each packet that reaches the proxy, and marks it; a client that takes a source port anew soon may wait some milliseconds.',
+      'Without `sk_lookup` programs that see the interface (Linux 5.17) the program `ztunnel_tproxy` looks at each packet that reaches the proxy, and marks it; a client that takes a source port anew soon may wait some milliseconds. Listeners that share their ports (`SO_REUSEPORT`) get nothing in this way before Linux 6.6.',
     see: PROBE,
     remedy:
-      'Nothing to do. With Linux 5.17 or newer a connection is steered once, and its packets meet no program at the proxy.',
+      'Have the proxy open its ports without `SO_REUSEPORT` (HAProxy: `noreuseport`). With Linux 5.17 or newer a connection is steered once, and its packets meet no program at the proxy.',
   },
   'kernel-no-link-update': {
     severity: 'error',
