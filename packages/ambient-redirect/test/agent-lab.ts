@@ -8,6 +8,7 @@ import { POD_CIDR } from '../../../test/support/lab.ts';
 import { tempDir } from '../../../test/support/temp.ts';
 import { Agent, lineLog } from '../src/agent/index.ts';
 import { RemoteEngine } from '../src/control/index.ts';
+import { exposeMetrics } from '../src/metrics/index.ts';
 import { engineLab, type EngineLab } from './engine-lab.ts';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
@@ -70,7 +71,14 @@ export async function agentLab(): Promise<AgentLab> {
     start: async () => {
       let said = '';
       const log = lineLog((text) => (said += text), { format: 'plain' });
-      const agent = await Agent.start({ config, host: { fd: lab.node.netns.fd }, sys, log, notify: {} });
+      const agent = await Agent.start({
+        config,
+        host: { fd: lab.node.netns.fd },
+        sys,
+        log,
+        notify: {},
+        metrics: exposeMetrics,
+      });
       onTestFinished(() => agent.close());
       return { agent, said: () => said };
     },

@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { agentLab, type AgentLab } from '../../test/agent-lab.ts';
+import { call, type Outcome } from '../../test/command.ts';
 import { RemoteEngine } from '../control/index.ts';
 import type { TrafficEvent } from '../observe/index.ts';
 
@@ -25,6 +26,35 @@ const speak = async ({ lab }: AgentLab): Promise<void> => {
 };
 
 describeWith([root], 'an agent', () => {
+  test('says what it would do, and does not do it', LONG, async () => {
+    const node = await agentLab();
+    const dryRun = async (...more: readonly string[]): Promise<Outcome> =>
+      call(['agent', '--dry-run', '--config', node.config, '--host', node.lab.node.path, ...more]);
+    node.podFile('client.yaml', { netns: node.lab.client.path });
+    expect(await dryRun()).toMatchObject({
+      code: 0,
+      out: `the configuration ${node.config} is right; nothing was changed\nthe proxy would be named\nclient would be enrolled\n`,
+    });
+    expect(existsSync(node.directory)).toBe(false);
+    expect(existsSync(node.socket)).toBe(false);
+    await (await node.start()).agent.close();
+    node.podFile('client.yaml', undefined);
+    node.podFile('server.yaml', { netns: node.lab.server.path });
+    node.podFile('broken.yaml', '');
+    const { code, out } = await dryRun('--json');
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toEqual({
+      config: node.config,
+      directory: node.directory,
+      proxy: 'named again',
+      enroll: ['server'],
+      unenroll: ['client'],
+      problems: [expect.stringMatching(/broken\.yaml:1:1: is an object; it is empty$/)],
+    });
+    node.configure({ pod: [] });
+    expect(await dryRun()).toMatchObject({ code: 2, out: '', err: /:1:\d+: pod is no key .*; did you mean pods\?\n$/ });
+  });
+
   test('follows the files of its directory, and tells what is wanted and is not so', LONG, async () => {
     const node = await agentLab();
     await node.lab.server.serveHttp();
@@ -46,6 +76,7 @@ describeWith([root], 'an agent', () => {
     });
     expect(await ask('/healthz')).toBe('200 alive\n');
     expect(await ask('/readyz')).toBe('200 ready\n');
+    expect(await ask('/metrics')).toMatch(/^200 [^]*^ambient_redirect_pods\{status="enrolled"\} 1$/m);
     const before = await outbound(remote);
     await speak(node);
     expect((await outbound(remote)) - before).toBe(2n);

@@ -31,8 +31,8 @@ export interface AgentOptions {
   readonly log: AgentLog;
   /** What the service manager says of itself in the environment. */
   readonly notify: NotifyEnvironment;
-  /** What `/metrics` tells; nothing if left out. */
-  readonly metrics?: (control: Control) => NonNullable<Health['metrics']>;
+  /** What `/metrics` tells. */
+  readonly metrics: (control: Control) => ReturnType<Health['metrics']>;
 }
 
 /**
@@ -142,7 +142,7 @@ export class Agent implements AsyncDisposable {
     if (listen !== undefined) {
       const health: Health = {
         problems: async () => problemsOf(await this.#control.status()),
-        ...(metrics && { metrics: metrics(this.#control) }),
+        metrics: () => metrics(this.#control),
       };
       const server = await HealthServer.listen(health, listen);
       this.#servers.push(server);

@@ -9,7 +9,7 @@ export interface Health {
   /** What is not as it is wanted, a line each; none when the agent is ready. */
   problems(): Promise<readonly string[]>;
   /** Everything that is counted. */
-  metrics?(): Promise<{ readonly contentType: string; readonly text: string }>;
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 type Page = (
@@ -24,10 +24,7 @@ const PAGES: Readonly<Record<string, Page>> = {
       ? { status: 200, text: 'ready\n' }
       : { status: 503, text: problems.map((problem) => `${problem.replaceAll('\n', ' | ')}\n`).join('') };
   },
-  '/metrics': async (health) =>
-    health.metrics === undefined
-      ? { status: 404, text: 'nothing is counted here\n' }
-      : { status: 200, ...(await health.metrics()) },
+  '/metrics': async (health) => ({ status: 200, ...(await health.metrics()) }),
 };
 
 /** Tells by HTTP whether the agent lives (`/healthz`) and is ready (`/readyz`), and what it counts (`/metrics`). */

@@ -5,7 +5,9 @@ import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { describeWith, root } from '../../../../test/support/needs.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
+import { engineLab } from '../../test/engine-lab.ts';
 import type { TrafficEvent } from '../observe/index.ts';
 import { AmbientRedirectError } from '../error.ts';
 import type { Control } from './control.ts';
@@ -236,4 +238,21 @@ test('the agent is asked for its own directory, and for no other', async () => {
   expect(found).toBeInstanceOf(RemoteEngine);
   const elsewhere = openControl({ socket, directory: `${DIRECTORY}-else`, need: 'read' });
   await expect(elsewhere).rejects.not.toMatchObject({ code: 'ERR_AGENT' });
+});
+
+describeWith([root], 'with an engine', () => {
+  test('what it tells arrives as it was', { timeout: 60_000 }, async () => {
+    const node = await engineLab();
+    await using engine = await node.open();
+    await engine.enroll(node.pod('client'));
+    await (await node.connect('ipv4')).end();
+    const socket = join(tempDir(), 'agent.sock');
+    await using _server = await ControlServer.listen(engine, { socket, pid: process.pid, directory: node.directory });
+    await using remote = await openControl({ socket, directory: node.directory, need: 'change' });
+    expect(remote).toBeInstanceOf(RemoteEngine);
+    const metrics = await remote.metrics();
+    expect(metrics.pods[0]?.traffic.length).toBeGreaterThan(0);
+    expect(await engine.metrics()).toEqual(metrics);
+    expect(await engine.status()).toEqual(await remote.status());
+  });
 });

@@ -19,7 +19,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
     ...options,
     log,
     notify: { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID },
-    metrics: (control) => () => exposeMetrics(control),
+    metrics: exposeMetrics,
   });
   const onHangup = (): void => void agent.reload();
   process.on('SIGHUP', onHangup);
