@@ -120,9 +120,10 @@ function chainsOf(pod: PodStatus, index: number, broken: boolean): InterfaceChai
       : []),
   ];
   return [
-    { interface: name, index: device, direction: 'ingress', entries: inEntries, passes: 'maybe' },
+    { interface: name, where: 'host', index: device, direction: 'ingress', entries: inEntries, passes: 'maybe' },
     {
       interface: name,
+      where: 'host',
       index: device,
       direction: 'egress',
       entries: egress?.status === 'ours' ? [entry('app_inbound')] : [],
@@ -240,7 +241,7 @@ export function reportNode(options: NodeOptions): ReportData {
       attach: { wanted: 'auto', mode: 'tcx', reason: 'the kernel has it' },
       withoutProxy: 'drop',
       pods,
-      deviations: [],
+      deviations: broken ? [{ what: 'ztunnel_steer of the proxy', found: undefined, wanted: 'attached' }] : [],
       settings,
       programs: [
         program(
@@ -301,12 +302,13 @@ export function reportNode(options: NodeOptions): ReportData {
     chains: [
       {
         interface: 'veth9ztunnel',
+        where: 'host',
         index: 9,
         direction: 'ingress',
         entries: [entry('ztunnel_host_in')],
         passes: 'maybe',
       },
-      { interface: 'veth9ztunnel', index: 9, direction: 'egress', entries: [], passes: 'always' },
+      { interface: 'veth9ztunnel', where: 'host', index: 9, direction: 'egress', entries: [], passes: 'always' },
       ...pods.flatMap((pod, index) => (pod.status === 'missing' ? [] : chainsOf(pod, index, broken))),
     ],
   };

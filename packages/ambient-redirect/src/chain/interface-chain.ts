@@ -37,6 +37,8 @@ export interface ChainLine {
 /** Everything that a packet meets on one side of an interface, in its order. */
 export interface InterfaceChain {
   readonly interface: string;
+  /** Whose interface it is: of the host's network namespace, or the proxy's own. */
+  readonly where: 'host' | 'proxy';
   readonly index: number;
   readonly direction: Direction;
   readonly entries: readonly ChainLine[];
@@ -50,6 +52,7 @@ export interface ReadChainsOptions {
   readonly links: readonly { readonly index: number; readonly name: string }[];
   /** The namespace of the interfaces and of the socket, where that is not the thread's. */
   readonly netns?: Netns;
+  readonly where: InterfaceChain['where'];
   /** Ids of the programs that are the engine's. */
   readonly ours: ReadonlySet<number>;
 }
@@ -64,13 +67,20 @@ const CODES = new Map<number, string>(Object.entries(TC_ACT).map(([name, code]) 
 export async function readChains(
   sys: Sys,
   socket: NetlinkSocket,
-  { links, netns, ours }: ReadChainsOptions,
+  { links, netns, where, ours }: ReadChainsOptions,
 ): Promise<InterfaceChain[]> {
   const chains: InterfaceChain[] = [];
   for (const { index, name } of links) {
     for (const direction of DIRECTIONS) {
       const { entries, passes } = await chain(sys, socket, { device: index, direction, ...(netns && { netns }) });
-      chains.push({ interface: name, index, direction, passes, entries: entries.map((entry) => lineOf(entry, ours)) });
+      chains.push({
+        interface: name,
+        where,
+        index,
+        direction,
+        passes,
+        entries: entries.map((entry) => lineOf(entry, ours)),
+      });
     }
   }
   return chains;

@@ -192,15 +192,18 @@ describeWith([root], 'what the commands tell of a node', () => {
   });
 
   test('chain show: in true order, ours among others, with or without an engine', async () => {
-    const { lab, engine, directory, run } = await node({ attach: 'clsact' });
+    const { lab, engine, directory, run } = await node({ attach: 'clsact', steer: 'tproxy' });
     const sys = await testSys();
     const theirs = closing(loadProgram(sys, programOf([mov64('r0', TC_ACT.OK), exit()], { name: 'theirs' })));
     const filter = { device: lab.client.hostIndex, parent: 'ingress', kind: 'bpf', priority: 5 } as const;
     await lab.node.socket.request(addFilter({ ...filter, options: { fd: theirs.fd, name: 'theirs', flags: 1 } }));
     const all = chains(await run(['chain', 'show', '--json']));
-    expect(all.map((chain) => `${chain.interface} ${chain.direction}`)).toEqual(
-      ['v-proxy', 'v-client', 'v-server'].flatMap((name) => [`${name} ingress`, `${name} egress`]),
+    const interfaces = ['host v-proxy', 'host v-client', 'host v-server', 'proxy eth0'];
+    expect(all.map(({ where, interface: name, direction }) => `${where} ${name} ${direction}`)).toEqual(
+      interfaces.flatMap((name) => [`${name} ingress`, `${name} egress`]),
     );
+    const steering = all.find(({ where }) => where === 'proxy');
+    expect(steering?.entries).toMatchObject([{ name: 'ztunnel_tproxy', ours: true, reached: 'always' }]);
     const [ingress] = chains(await run(['chain', 'show', 'v-client', '--json']));
     expect(ingress).toMatchObject({
       interface: 'v-client',

@@ -64,7 +64,8 @@ function layout({ kind, hook }: Geometry, { pod, chains }: PodRow): Layout {
       ? []
       : (['ingress', 'egress'] as const).map((direction) => {
           const found = chains.find(
-            (chain) => chain.index === pod.hostInterface.index && chain.direction === direction,
+            (chain) =>
+              chain.where === 'host' && chain.index === pod.hostInterface.index && chain.direction === direction,
           ) ?? { direction, entries: [] };
           const isWanted = pod.status !== 'enrolling' && pod.status !== 'leaving';
           const owner = isWanted ? OWNERS[direction] : undefined;

@@ -47,7 +47,7 @@ export function drawProxy(
   const isAway = proxy.status === 'away';
   const { rows, outbound, inbound } = listenerRows(proxy, data.metrics.steered);
   const missing = proxy.missing.slice(0, 3);
-  const height = 92 + rows.length * 20 + missing.length * 17;
+  const height = 100 + rows.length * 20 + missing.length * 17;
   canvas.box(x, top, [width, height], isAway ? 'box is-bad' : 'box');
   canvas.dot(x + 17, top + 19, isAway ? 'dot-bad' : 'dot-good');
   const pid = proxy.pid === undefined ? '' : `, pid ${proxy.pid}`;
@@ -59,8 +59,8 @@ export function drawProxy(
     room: width - 40,
   });
   line([...proxy.addresses.ipv4, ...proxy.addresses.ipv6].join(' '), top + 44, 't-soft');
-  line(`steered by ${proxy.steering.mode}`, top + 61, 't-soft');
-  const first = top + 86;
+  drawSteering(canvas, data, [x + 12, top + 52]);
+  const first = top + 94;
   rows.forEach(({ text, count }, row) => {
     const y = first + row * 20;
     canvas.text(text, { x: x + 12, y, classes: 'small', size: 11, room: room - 46 });
@@ -73,6 +73,17 @@ export function drawProxy(
     targets: { outbound: listener(outbound), inbound: listener(inbound), delivered: [at, hook.lane] },
     bottom: hook.bottom,
   };
+}
+
+/** The program that steers, by what it does so. */
+function drawSteering(canvas: Canvas, { status }: ReportData, [x, y]: readonly [number, number]): void {
+  const { mode = 'sk_lookup', reason = '' } = status.proxy?.steering ?? {};
+  const name = mode === 'sk_lookup' ? 'ztunnel_steer' : 'ztunnel_tproxy';
+  const wrong = status.deviations.find(({ what }) => what.startsWith(name));
+  canvas.text(mode, { x, y: y + 14, classes: 'small t-soft', size: 11 });
+  const title = wrong === undefined ? `${mode}: ${reason}` : `${name} is ${wrong.found ?? 'missing'}`;
+  const text = wrong === undefined ? name : `✕ ${name}`;
+  canvas.pill(text, [x + 68, y], { classes: wrong === undefined ? 'ours' : 'never absent', title });
 }
 
 /** One row for each purpose and port, both families in it. */
@@ -107,7 +118,9 @@ function drawHostIn(
   const name = proxy?.hostInterface.name ?? '';
   const [ingress, egress] = (['ingress', 'egress'] as const).map(
     (direction): Pick<InterfaceChain, 'direction' | 'entries'> => {
-      const found = chains.find((chain) => chain.interface === name && chain.direction === direction);
+      const found = chains.find(
+        (chain) => chain.where === 'host' && chain.interface === name && chain.direction === direction,
+      );
       return found ?? { direction, entries: [] };
     },
   );

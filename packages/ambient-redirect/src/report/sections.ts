@@ -102,14 +102,14 @@ function packets({ metrics }: ReportData): Markup {
 }
 
 function chains({ chains: all }: ReportData): Markup {
-  const rows = all.flatMap(({ interface: name, direction, entries, passes }) =>
+  const rows = all.flatMap(({ interface: name, where, direction, entries, passes }) =>
     entries.map((entry, at): TableRow => {
       const { layer, ours, program, filter, returns, verdicts, reached, shadowedBy } = entry;
       const before = shadowedBy.map((each) => each + 1).join(', ');
       return {
         isBad: reached === 'never',
         cells: [
-          at === 0 ? `${name} ${direction}` : '',
+          at === 0 ? `${name}${where === 'proxy' ? ' of the proxy' : ''} ${direction}` : '',
           at + 1,
           filter === undefined ? layer : `${layer} ${filter.kind} pref ${filter.priority}`,
           html`${ours ? html`<b>${nameOf(entry)}</b> <span class="soft">ours</span>` : nameOf(entry)}`,

@@ -44,8 +44,11 @@ const PASSES: Readonly<Record<InterfaceChain['passes'], string>> = {
   never: 'no packet is there any more after it',
 };
 
-function chainText({ interface: name, index, direction, entries, passes }: InterfaceChain, output: Output): string {
-  const head = `${output.paint('bold', `${name} #${index} ${direction}`)}: `;
+function chainText(
+  { interface: name, where, index, direction, entries, passes }: InterfaceChain,
+  output: Output,
+): string {
+  const head = `${output.paint('bold', `${name} #${index}${where === 'proxy' ? ' of the proxy' : ''} ${direction}`)}: `;
   if (entries.length === 0) return `${head}nothing is attached`;
   const rows = entries.map((entry, at) => entryRow(entry, at));
   const table = output.table([['', '#', 'WHERE', 'PROGRAM', 'ID', 'RETURNS', 'THEN', 'REACHED'], ...rows]);

@@ -1,4 +1,13 @@
-import { getLink, isNetlinkTcError, openSys, type Link, type NetnsReference, type Sys } from 'netlink-tc';
+import {
+  getLink,
+  isNetlinkTcError,
+  NetlinkSocket,
+  openNetns,
+  openSys,
+  type Link,
+  type NetnsReference,
+  type Sys,
+} from 'netlink-tc';
 import { readChains, type InterfaceChain } from '../../chain/index.ts';
 import type { ControlStatus } from '../../control/index.ts';
 import { recordedOptions } from '../../engine/index.ts';
@@ -42,7 +51,24 @@ export async function chainsOf(host: Host, status: ControlStatus): Promise<Inter
       if (!isNetlinkTcError(error, 'ERR_NOT_FOUND')) throw error;
     }
   }
-  return chains;
+  return [...chains, ...(await ownChains(host, status))];
+}
+
+/** The chains of the proxy's own interface, where one of our programs is on it and a process leads there. */
+async function ownChains({ sys }: Host, status: ControlStatus): Promise<InterfaceChain[]> {
+  const { proxy } = status;
+  if (proxy?.steering.mode !== 'tproxy' || proxy.pid === undefined) return [];
+  try {
+    using netns = openNetns(sys, { pid: proxy.pid });
+    // The id may be another process's by now.
+    if (String(netns.inode) !== proxy.netnsInode) return [];
+    using socket = NetlinkSocket.open(sys, { netns });
+    const links = [proxy.ownInterface];
+    return await readChains(sys, socket, { links, netns, where: 'proxy', ours: idsOf(status) });
+  } catch (error) {
+    if (!isNetlinkTcError(error, 'ERR_NOT_FOUND')) throw error;
+    return [];
+  }
 }
 
 /**
@@ -74,9 +100,14 @@ export async function chainsOfNames(
 
 function read(host: Host, links: readonly Named[], status: ControlStatus | undefined): Promise<InterfaceChain[]> {
   const { sys, socket, netns } = host;
+  return readChains(sys, socket, { links, netns, where: 'host', ours: idsOf(status) });
+}
+
+/** Ids of the engine's programs. */
+function idsOf(status: ControlStatus | undefined): ReadonlySet<number> {
   const programs = [
     ...(status?.programs ?? []),
     ...(status?.pods ?? []).flatMap(({ hooks }) => hooks.flatMap(({ program }) => program ?? [])),
   ];
-  return readChains(sys, socket, { links, netns, ours: new Set(programs.map(({ id }) => id)) });
+  return new Set(programs.map(({ id }) => id));
 }
