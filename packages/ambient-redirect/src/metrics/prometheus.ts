@@ -21,6 +21,9 @@ const POD_STATUS: readonly (EngineStatus['pods'][number]['status'] | 'failed')[]
   'enrolling', 'enrolled', 'draining', 'leaving', 'degraded', 'missing', 'failed',
 ]; // prettier-ignore
 
+/** What an engine at work alone knows. */
+const OF_RECONCILES = 'ambient_redirect_reconcile_';
+
 type Labels = Readonly<Record<string, string>>;
 
 /** Takes values, each once for the same labels; adds up what comes again. */
@@ -38,6 +41,8 @@ export async function exposeMetrics(source: MetricsSource): Promise<Exposition> 
   const registry = new Registry();
   const made = new Map<MetricName, Counter | Gauge>();
   for (const [name, spec] of Object.entries(METRICS) as [MetricName, MetricSpec][]) {
+    // What nobody measures is not 0.
+    if (metrics.reconciles === undefined && name.startsWith(OF_RECONCILES)) continue;
     const options = { name, help: spec.help, labelNames: spec.labels, registers: [registry] };
     if (spec.type === 'counter') made.set(name, new Counter(options));
     if (spec.type === 'gauge') made.set(name, new Gauge(options));
