@@ -57,7 +57,7 @@ export class RedirectEngine implements AsyncDisposable {
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
-  readonly #watches: Watch[] = [];
+  #watches: readonly Watch[] = [];
   readonly #reconciles = new ReconcileMeter();
 
   private constructor(context: EngineContext) {
@@ -256,7 +256,7 @@ export class RedirectEngine implements AsyncDisposable {
     if (this.#closed)
       throw new AmbientRedirectError('ERR_CLOSED', 'the engine is closed', { hint: 'open another one' });
     const watch = new Watch(this.#context, () => this.reconcile(), options);
-    this.#watches.push(watch);
+    this.#watches = [...this.#watches.filter(({ closed }) => !closed), watch];
     return watch;
   }
 

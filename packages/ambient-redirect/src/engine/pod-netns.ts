@@ -42,6 +42,12 @@ function openIf(sys: Sys, reference: NetnsReference): Netns | undefined {
   }
 }
 
+/** Of a process that has ended, or that this one may not look at, it is undefined: its namespace is not known. */
 function inodeOf(path: string): string | undefined {
-  return String(statSync(path, { bigint: true, throwIfNoEntry: false })?.ino);
+  try {
+    return String(statSync(path, { bigint: true }).ino);
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }

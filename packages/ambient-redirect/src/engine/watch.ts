@@ -105,6 +105,11 @@ export class Watch implements Disposable {
     else this.#wait(this.#every);
   }
 
+  /** Whether it has ended. */
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Ends it. A second call does nothing. */
   close(): void {
     this.#isClosed = true;
