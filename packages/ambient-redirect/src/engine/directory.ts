@@ -30,7 +30,7 @@ export const VERSION = 'v1';
  * Maps in which programs note connections for the packets that follow. While two versions of the programs run side by side, they must be the same to
  * both.
  */
-const NOTES: readonly string[] = ['direct', 'exempt'] satisfies (keyof typeof MAPS)[];
+export const NOTES: readonly string[] = ['direct', 'exempt'] satisfies (keyof typeof MAPS)[];
 
 type With<K extends 'key' | 'value', L> = L extends AnyLayout ? { readonly [P in K]: L } : unknown;
 

@@ -19,5 +19,5 @@ export type { EngineStatus, StatusProblem } from './status.ts';
 export type { EventOptions } from './telling.ts';
 export type { WatchOptions } from './watch.ts';
 export { EngineView } from './view.ts';
-export { planOperation, type Operation } from './plan.ts';
-export type { NodePlan, PlannedChange } from './planned-change.ts';
+export { planOperation } from './plan.ts';
+export type { NodePlan, Operation, PlannedChange } from './planned-change.ts';

@@ -1,5 +1,6 @@
 /** What a plan says is what is done: each operation is planned, then done, and what changed in the kernel is compared with what was said. */
 import { existsSync, readdirSync } from 'node:fs';
+import { hashMap, MAP_FLAG, u32 } from 'bpf-asm';
 import {
   addFilter,
   BPF_DIRECT_ACTION,
@@ -8,6 +9,8 @@ import {
   listQdiscs,
   listRoutes,
   listRules,
+  openPinned,
+  readMapInfo,
   TC_ACT,
   type NetlinkSocket,
   type Netns,
@@ -21,9 +24,10 @@ import { Tracer } from '../../../netlink-tc/test/hook.ts';
 import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { statePath } from '../../test/state.ts';
 import { readSysctl, sysctlInterfaces } from '../node/sysctl.ts';
+import { MAPS } from '../maps.ts';
 import { RedirectEngine, type EngineOptions } from './index.ts';
-import { planOperation, type Operation } from './plan.ts';
-import type { NodePlan } from './planned-change.ts';
+import { planOperation } from './plan.ts';
+import type { NodePlan, Operation } from './planned-change.ts';
 import { StateDirectory } from './directory.ts';
 
 // Programs are compiled and a proxy is started for each: a busy machine takes its time.
@@ -210,6 +214,32 @@ describeWith([root], 'what a plan says is what is done', () => {
     await run({ kind: 'clear-proxy' }, (engine) => engine.clearProxy());
     const over = await run({ kind: 'teardown' }, (engine) => engine.teardown());
     expect(over.changes.length).toBeGreaterThan(20);
+  });
+
+  test('maps of an older version that are made anew', async () => {
+    const sys = await testSys();
+    const directory = statePath(sys);
+    const interfaces = hashMap('interfaces', { key: u32, value: u32, maxEntries: 100, flags: MAP_FLAG.NO_PREALLOC });
+    StateDirectory.open(sys, directory, { create: true, maps: { ...MAPS, interfaces } }).close();
+    const ids = (): Record<string, number> => {
+      const names = Object.keys(MAPS) as (keyof typeof MAPS)[];
+      return Object.fromEntries(
+        names.map((name) => {
+          using map = openPinned(sys, `${directory}/v1/maps/${name}`);
+          return [name, readMapInfo(sys, map.fd).id];
+        }),
+      );
+    };
+    const before = ids();
+    const plan = await planOperation({ kind: 'upgrade' }, { sys, directory });
+    expect(ids()).toEqual(before);
+    StateDirectory.open(sys, directory).close();
+    const after = ids();
+    const changed = Object.keys(after).filter((name) => after[name] !== before[name]);
+    expect(plan.changes.map(({ action, what }) => `${action} ${what}`)).toEqual(
+      changed.map((name) => `replace ${name}`),
+    );
+    expect(changed).toEqual(['interfaces']);
   });
 
   test('what others broke is part of it', async () => {

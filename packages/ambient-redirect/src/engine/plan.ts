@@ -1,40 +1,15 @@
-import { readdirSync } from 'node:fs';
+import { openPinnedMap, openSys, isNetlinkTcError } from 'netlink-tc';
 import { AmbientRedirectError } from '../error.ts';
 import { MAPS } from '../maps.ts';
-import { normalisePolicy } from '../policy.ts';
-import { resolvePod } from '../topology/index.ts';
-import type { CaptureMode } from '../programs/index.ts';
-import { appFacts, HOST_IN_RECORD, hostInFacts, wantsDns, type FactsContext, type HostInRecord } from './context.ts';
-import { mapped } from './direct-flows.ts';
-import { VERSION } from './directory.ts';
-import type { EnrollOptions } from './enroll.ts';
-import type { EngineOptions } from './options.ts';
-import { HookPlanner } from './plan-hooks.ts';
-import { openGround, type Ground } from './plan-ground.ts';
-import { ProxyPlanner, recordedProxy, reopenProxy, type ProxyAim } from './plan-proxy.ts';
-import type { NodePlan, PlannedChange } from './planned-change.ts';
-import { openPodNetns } from './pod-netns.ts';
-import { addressesOf, OWNER, type PodRecord } from './pod-record.ts';
-import type { ProgramBuilders } from './program-store.ts';
-import { ProxyPlace } from './proxy-place.ts';
-import type { ProxyReference, ProxyState } from './proxy-state.ts';
-import { lookAgain } from './reconcile.ts';
-import { Roster, type PodRequest } from './roster.ts';
-import { describeShadow, refuseShadowed, shadowsOf } from './shadow.ts';
-
-/** What is to be done to a node. */
-export type Operation =
-  | { readonly kind: 'enroll'; readonly pods: readonly PodRequest[]; readonly options?: EnrollOptions }
-  | { readonly kind: 'unenroll'; readonly ids: readonly string[] }
-  | { readonly kind: 'set-proxy'; readonly proxy: ProxyReference; readonly handover?: boolean }
-  | { readonly kind: 'clear-proxy' }
-  | { readonly kind: 'reconcile' }
-  | { readonly kind: 'teardown' };
-
-const MODES: readonly CaptureMode[] = ['observe', 'preserve', 'full', 'drain'];
-
-/** What programs are made of: what the plan knows of the node as it is to be. */
-type Projection = { -readonly [K in keyof FactsContext]: FactsContext[K] } & { pods: Map<string, PodRecord> };
+import { NOTES, VERSION } from './directory.ts';
+import { SCHEMA_RECORD } from './migration.ts';
+import { DEFAULT_DIRECTORY, type EngineOptions } from './options.ts';
+import { openGround } from './plan-ground.ts';
+import { Planner } from './planner.ts';
+import type { NodePlan, Operation, PlannedChange } from './planned-change.ts';
+import { POD_RECORDS } from './pod-record.ts';
+import { RecordStore } from './records.ts';
+import { compareSchemas, schema, type Schema } from './schema.ts';
 
 /**
  * Says what an operation would change, and changes nothing: the node is looked at as an engine would find it, whoever has it.
@@ -47,6 +22,10 @@ type Projection = { -readonly [K in keyof FactsContext]: FactsContext[K] } & { p
  * ```
  */
 export async function planOperation(operation: Operation, options: EngineOptions = {}): Promise<NodePlan> {
+  if (operation.kind === 'upgrade') {
+    const migration = await planMigration(options);
+    if (migration !== undefined) return migration;
+  }
   await using ground = await openGround(options);
   const canBegin = operation.kind === 'enroll' || operation.kind === 'set-proxy';
   if (ground.context === undefined && !canBegin) {
@@ -57,315 +36,57 @@ export async function planOperation(operation: Operation, options: EngineOptions
   return await new Planner(ground).plan(operation);
 }
 
-class Planner {
-  readonly #ground: Ground;
-  readonly #hooks: HookPlanner;
-  readonly #proxy: ProxyPlanner;
-  readonly #changes: PlannedChange[] = [];
-  readonly #notes: string[] = [];
-  readonly #refused: { subject: string; error: unknown }[] = [];
-  /** Pods that leave. */
-  readonly #leaving: PodRecord[] = [];
-  /** Names of the pins of programs: those that are there, those that come, those that are of no use any more. */
-  readonly #pinned: ReadonlySet<string>;
-  readonly #loaded: Set<string> = new Set<string>();
-  #collected: readonly string[] = [];
-  readonly #now: Projection;
-
-  constructor(ground: Ground) {
-    const { context, settings, node } = ground;
-    this.#ground = ground;
-    this.#hooks = new HookPlanner(ground);
-    this.#proxy = new ProxyPlanner(ground, this.#hooks);
-    this.#pinned = new Set(context?.directory.programNames());
-    this.#now = {
-      settings,
-      node,
-      telling: undefined,
-      pods: new Map(context?.pods),
-      proxySide: { state: context?.proxySide.state },
-    };
+/**
+ * What becomes of the maps of a state that another version laid out differently. Until they are made anew, this version cannot look at the rest of
+ * it.
+ * @returns undefined where they are as this version has them
+ * @throws AmbientRedirectError `ERR_SCHEMA` where this version cannot take it over
+ */
+async function planMigration({ sys, directory = DEFAULT_DIRECTORY }: EngineOptions): Promise<NodePlan | undefined> {
+  const { definition } = MAPS.records;
+  let recorded: Schema | undefined;
+  let hasPods = false;
+  try {
+    const path = `${directory}/${VERSION}/maps/records`;
+    using map = openPinnedMap(sys ?? (await openSys()), path, definition, { readOnly: true });
+    const records = new RecordStore(map);
+    recorded = records.get<Schema>(SCHEMA_RECORD);
+    hasPods = records.names(POD_RECORDS).length > 0;
+  } catch (error) {
+    // That is told when the state is opened.
+    if (isNetlinkTcError(error, 'ERR_NOT_FOUND') || isNetlinkTcError(error, 'ERR_INCOMPATIBLE')) return undefined;
+    throw error;
   }
-
-  async plan(operation: Operation): Promise<NodePlan> {
-    if (operation.kind === 'teardown') await this.#teardown();
-    else {
-      if (this.#ground.context === undefined) this.#begin();
-      await this.#open(operation);
-      await this.#do(operation);
-      await this.#converge();
-    }
-    const { directory } = this.#ground.settings;
-    return { directory, changes: this.#changes, notes: this.#notes, refused: this.#refused };
+  if (recorded === undefined) return undefined;
+  const ours = schema();
+  const { remade, resized, refused } = compareSchemas(recorded, ours);
+  // As with an engine that is opened: what programs of both versions note connections in stays as it is.
+  const kept = hasPods ? NOTES.filter((name) => resized.includes(name)) : [];
+  const unfit = hasPods ? NOTES.filter((name) => remade.includes(name) && !resized.includes(name)) : [];
+  const reasons = [...refused, ...unfit.map((name) => `map ${name} cannot be made anew while pods are enrolled`)];
+  if (reasons.length > 0) {
+    throw new AmbientRedirectError(
+      'ERR_SCHEMA',
+      `the state in ${directory} is laid out differently: ${reasons.join('; ')}`,
+      {
+        hint: 'run the version that made it to unenroll all pods and tear down, then this one',
+      },
+    );
   }
-
-  /** What makes a state. */
-  #begin(): void {
-    for (const name of Object.keys(MAPS))
-      this.#changes.push({ action: 'make', where: 'state', kind: 'map', what: name, pin: `${VERSION}/maps/${name}` });
-  }
-
-  /** What an engine does when it is opened: see `reconcile`. */
-  async #open(operation: Operation): Promise<void> {
-    const { context, host } = this.#ground;
-    if (context === undefined || (context.pods.size === 0 && context.proxySide.state === undefined)) return;
-    try {
-      await this.#aimAtRecorded();
-    } catch (error) {
-      this.#refused.push({ subject: 'proxy', error });
-    }
-    for (const pod of context.pods.values()) {
-      const look = pod.phase === 'leaving' ? undefined : await lookAgain({ host, pods: context.pods }, pod);
-      if (look === undefined) this.#leave(pod);
-      else this.#now.pods.set(pod.id, look.pod);
-      if (look?.refused !== undefined) this.#refused.push({ subject: pod.id, error: look.refused });
-    }
-    this.#use('ztunnel_host_in', hostInFacts(this.#now));
-    for (const pod of this.#now.pods.values()) {
-      this.#usePrograms(pod);
-      if (pod.phase === 'enrolling') this.#enrolling(pod);
-      if (pod.phase === 'draining')
-        this.#notes.push(`${pod.id} is draining, and leaves when its connections have ended`);
-    }
-    this.#settle();
-    this.#collected = this.#collect();
-    // What another proxy has, or none, is another difference.
-    if (operation.kind === 'set-proxy' || operation.kind === 'clear-proxy') this.#proxy.changes.length = 0;
-  }
-
-  /** Pods whose connections of before have ended are redirected without looking for them. */
-  #settle(): void {
-    const { context, sys } = this.#ground;
-    const noted = new Set([...(context?.directory.maps.direct.keys() ?? [])].map(({ pod }) => pod));
-    for (const pod of this.#now.pods.values()) {
-      if (pod.mode !== 'preserve') continue;
-      using netns = openPodNetns(sys, pod.netns, pod.netnsPath);
-      const isSettled = netns !== undefined && !addressesOf(pod).some((address) => noted.has(mapped(address)));
-      if (isSettled) this.#now.pods.set(pod.id, { ...pod, mode: 'full' });
-      else this.#notes.push(`${pod.id} has connections of before it was enrolled: they are looked for until they end`);
-    }
-    for (const pod of this.#now.pods.values()) this.#usePrograms(pod);
-    if (this.#now.proxySide.state !== undefined) this.#use('ztunnel_host_in', hostInFacts(this.#now));
-  }
-
-  /** Pins of programs that no hook runs or will run soon. */
-  #collect(): readonly string[] {
-    const policies = [
-      normalisePolicy({}, this.#now.settings),
-      ...[...this.#now.pods.values()].map(({ policy }) => policy),
-    ];
-    const useful = new Set<string>();
-    for (const policy of policies)
-      for (const mode of MODES)
-        for (const name of ['app_outbound', 'app_inbound'] as const)
-          useful.add(this.#ground.pinOf(name, appFacts(this.#now, { policy, mode })));
-    for (const preserving of [true, false])
-      useful.add(this.#ground.pinOf('ztunnel_host_in', { ...hostInFacts(this.#now), preserving }));
-    for (const [name, facts] of this.#proxy.programs) useful.add(this.#ground.pinOf(name, facts));
-    for (const pin of this.#loaded) if (!useful.has(pin)) this.#loaded.delete(pin);
-    return [...this.#pinned].filter((pin) => !useful.has(pin));
-  }
-
-  async #do(operation: Operation): Promise<void> {
-    switch (operation.kind) {
-      case 'enroll':
-        return this.#enroll(operation.pods, operation.options ?? {});
-      case 'unenroll': {
-        for (const id of operation.ids) {
-          const pod = this.#now.pods.get(id);
-          if (pod === undefined) this.#notes.push(`${id} is not enrolled`);
-          else this.#leave(pod);
-        }
-        return;
-      }
-      case 'set-proxy':
-        return this.#setProxy(operation.proxy, operation.handover ?? false);
-      case 'clear-proxy':
-        await this.#proxy.unsteer();
-        this.#now.proxySide = { state: undefined };
-        return;
-      default:
-    }
-  }
-
-  async #enroll(
-    requests: readonly PodRequest[],
-    { established = 'preserve', onShadowed = 'warn' }: EnrollOptions,
-  ): Promise<void> {
-    const { host, settings, context } = this.#ground;
-    const first = established === 'preserve' ? 'observe' : 'full';
-    const roster = new Roster(this.#now.pods, { dns: settings.dns, first });
-    const hadDns = wantsDns(this.#now);
-    for (const request of requests) {
-      try {
-        const { pod } = roster.plan(request, await resolvePod(host, request));
-        if (context !== undefined) {
-          if (onShadowed === 'fail') await refuseShadowed(context, pod);
-          for (const each of await shadowsOf(context, pod)) this.#notes.push(describeShadow(each));
-        }
-        this.#now.pods.set(pod.id, pod);
-        if (pod.phase === 'enrolling') this.#enrolling(pod);
-      } catch (error) {
-        this.#refused.push({ subject: request.id, error });
-      }
-    }
-    if (this.#now.proxySide.state === undefined)
-      this.#notes.push(
-        `there is no proxy: what is captured ${settings.withoutProxy === 'drop' ? 'is dropped' : 'passes'}`,
-      );
-    else if (!hadDns && wantsDns(this.#now)) await this.#aimAtRecorded({ dns: true });
-  }
-
-  /** The steps of a pod that is being enrolled, and its last. */
-  #enrolling(pod: PodRecord): void {
-    if (this.#now.proxySide.state !== undefined) this.#use('ztunnel_host_in', hostInFacts(this.#now));
-    const steps: readonly CaptureMode[] =
-      pod.mode === 'observe'
-        ? ['observe', 'drain', 'preserve']
-        : pod.mode === 'drain'
-          ? ['drain', 'preserve']
-          : [pod.mode];
-    for (const mode of steps) this.#usePrograms({ ...pod, mode });
-    this.#now.pods.set(pod.id, { ...pod, phase: 'enrolled', mode: steps.at(-1) ?? pod.mode });
-  }
-
-  /** A pod that leaves, and the programs that it has until then. */
-  #leave(pod: PodRecord): void {
-    this.#leaving.push(pod);
-    const past: readonly CaptureMode[] =
-      pod.mode === 'full' || pod.mode === 'preserve' ? ['preserve', 'drain', 'observe'] : ['observe'];
-    for (const mode of past) {
-      this.#now.pods.set(pod.id, { ...pod, mode });
-      if (this.#now.proxySide.state !== undefined) this.#use('ztunnel_host_in', hostInFacts(this.#now));
-      this.#usePrograms({ ...pod, mode });
-    }
-    this.#now.pods.delete(pod.id);
-  }
-
-  async #setProxy({ netns, interface: own, ports, pid, listeners }: ProxyReference, handover: boolean): Promise<void> {
-    const { host, settings } = this.#ground;
-    using place = await ProxyPlace.open(host, netns, own);
-    const before = recordedProxy(this.#ground);
-    const isKnown = before !== undefined && JSON.stringify(before.identity) === JSON.stringify(place.identity);
-    const must = { ...(pid !== undefined && { pid }), ...(listeners && { listeners }) };
-    await this.#aim({
-      place,
-      ports: ports ?? settings.ports,
-      dns: wantsDns(this.#now),
-      handover,
-      ...(isKnown ? {} : { must }),
-    });
-  }
-
-  /** The proxy that is recorded, as it is to be. */
-  async #aimAtRecorded(changes: Partial<Pick<ProxyAim, 'dns'>> = {}): Promise<void> {
-    const record = recordedProxy(this.#ground);
-    using place = await reopenProxy(this.#ground);
-    if (record === undefined || place === undefined) return;
-    const { ports, dns, handover } = record;
-    await this.#aim({ place, ports, dns, handover, ...changes });
-  }
-
-  async #aim(aim: ProxyAim): Promise<void> {
-    this.#proxy.changes.length = 0;
-    this.#proxy.programs.length = 0;
-    const state: ProxyState = await this.#proxy.aim(aim);
-    const before = this.#now.proxySide.state;
-    const isSame = before !== undefined && before.netnsInode === state.netnsInode;
-    this.#now.proxySide = { state: { ...state, status: isSame ? before.status : 'listening' } };
-    for (const [name, facts] of this.#proxy.programs) this.#use(name, facts);
-  }
-
-  /** What has to change so that every hook has what is wanted. */
-  async #converge(): Promise<void> {
-    await this.#hostIn();
-    for (const pod of this.#now.pods.values()) await this.#converge1(pod);
-    for (const pod of this.#leaving) await this.#takeOff(pod);
-    this.#changes.push(...this.#proxy.changes);
-    const made = [...this.#loaded].filter((pin) => !this.#pinned.has(pin) || this.#collected.includes(pin));
-    for (const pin of this.#collected.filter((each) => !this.#loaded.has(each)))
-      this.#changes.push({ action: 'remove', ...programPin(pin), how: 'of no use any more' });
-    for (const pin of made.filter((each) => !this.#pinned.has(each)))
-      this.#changes.push({ action: 'make', ...programPin(pin) });
-  }
-
-  async #converge1(pod: PodRecord): Promise<void> {
-    this.#usePrograms(pod);
-    const { programs } = this.#ground.context ?? {};
-    const facts = appFacts(this.#now, pod);
-    const { index: device, name: where } = pod.hostInterface;
-    for (const direction of ['ingress', 'egress'] as const) {
-      const owner = OWNER[direction];
-      const program = programs?.find(direction === 'ingress' ? 'app_outbound' : 'app_inbound', facts);
-      const pinName = `pod-${pod.slot}-${direction}`;
-      const wanted = { device, where, direction, owner, pinName, variant: pod.mode, programId: program?.id };
-      this.#changes.push(...(await this.#hooks.want(this.#space(), pod.hooks[direction], wanted)));
-    }
-  }
-
-  #space(): {
-    netns: Ground['host']['netns'];
-    socket: Ground['host']['socket'];
-    hooks: NonNullable<Ground['context']>['hooks'] | undefined;
-  } {
-    const { host, context } = this.#ground;
-    return { netns: host.netns, socket: host.socket, hooks: context?.hooks };
-  }
-
-  async #takeOff({ hooks, hostInterface }: PodRecord): Promise<void> {
-    for (const hook of [hooks.ingress, hooks.egress])
-      if (hook !== undefined)
-        this.#changes.push(...(await this.#hooks.remove(this.#space(), hook, hostInterface.name)));
-  }
-
-  async #hostIn(): Promise<void> {
-    const { context } = this.#ground;
-    const { state } = this.#now.proxySide;
-    let record = context?.directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook;
-    const owner = 'ztunnel_host_in';
-    if (record !== undefined && record.device !== state?.hostInterface.index) {
-      const where = context?.proxySide.state?.hostInterface.name ?? `link ${record.device}`;
-      this.#changes.push(...(await this.#hooks.remove(this.#space(), record, where)));
-      record = undefined;
-    }
-    if (state === undefined) return;
-    const facts = hostInFacts(this.#now);
-    this.#use(owner, facts);
-    const { index: device, name: where } = state.hostInterface;
-    const programId = context?.programs.find(owner, facts)?.id;
-    const wanted = { device, where, direction: 'ingress', owner, pinName: 'host-in', programId } as const;
-    this.#changes.push(...(await this.#hooks.want(this.#space(), record, wanted)));
-  }
-
-  #usePrograms(pod: Pick<PodRecord, 'policy' | 'mode'>): void {
-    const facts = appFacts(this.#now, pod);
-    this.#use('app_outbound', facts);
-    this.#use('app_inbound', facts);
-  }
-
-  #use(name: keyof ProgramBuilders, facts: unknown): void {
-    // What is told apart by tags that are made up only then has no name yet.
-    const isKnown = !JSON.stringify(facts).includes('"?"');
-    this.#loaded.add(isKnown ? this.#ground.pinOf(name, facts) : `${name}-?`);
-  }
-
-  /** Everything that is there goes. */
-  async #teardown(): Promise<void> {
-    const { context, settings } = this.#ground;
-    for (const pod of context?.pods.values() ?? []) await this.#takeOff(pod);
-    const record = context?.directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook;
-    const where = context?.proxySide.state?.hostInterface.name ?? 'node';
-    if (record !== undefined) this.#changes.push(...(await this.#hooks.remove(this.#space(), record, where)));
-    this.#changes.push(...(await this.#hooks.qdiscsToRemove(this.#space())));
-    await this.#proxy.unsteer();
-    await this.#proxy.restore();
-    this.#changes.push(...this.#proxy.changes);
-    for (const pin of this.#pinned) this.#changes.push({ action: 'remove', ...programPin(pin) });
-    for (const name of readdirSync(`${settings.directory}/${VERSION}/maps`))
-      this.#changes.push({ action: 'remove', where: 'state', kind: 'map', what: name, pin: `${VERSION}/maps/${name}` });
-  }
-}
-
-function programPin(pin: string): Pick<PlannedChange, 'where' | 'kind' | 'what' | 'pin'> {
-  return { where: 'state', kind: 'program', what: pin.replace(/-[^-]*$/, ''), pin: `${VERSION}/programs/${pin}` };
+  const change = (action: 'make' | 'replace', name: string): PlannedChange => ({
+    action,
+    where: 'state',
+    kind: 'map',
+    what: name,
+    pin: `${VERSION}/maps/${name}`,
+  });
+  const changes = [
+    ...remade.filter((name) => !kept.includes(name)).map((name) => change('replace', name)),
+    ...Object.keys(ours.maps)
+      .filter((name) => recorded?.maps[name] === undefined)
+      .map((name) => change('make', name)),
+  ];
+  if (changes.length === 0) return undefined;
+  const notes = ['the entries of maps are taken over, and every program is replaced in place by one for the new maps'];
+  return { directory, changes, notes, refused: [] };
 }

@@ -1,3 +1,16 @@
+import type { EnrollOptions } from './enroll.ts';
+import type { ProxyReference } from './proxy-state.ts';
+import type { PodRequest } from './roster.ts';
+
+/** What is to be done to a node. */
+export type Operation =
+  | { readonly kind: 'enroll'; readonly pods: readonly PodRequest[]; readonly options?: EnrollOptions }
+  | { readonly kind: 'unenroll'; readonly ids: readonly string[] }
+  | { readonly kind: 'set-proxy'; readonly proxy: ProxyReference; readonly handover?: boolean }
+  | { readonly kind: 'clear-proxy' }
+  | { readonly kind: 'reconcile' | 'upgrade' }
+  | { readonly kind: 'teardown' };
+
 /** One thing that is to change on the node. */
 export interface PlannedChange {
   /** `set` is for a setting that has a value before and after. */

@@ -26,7 +26,7 @@ export const run: CommandRun = async ({ args, output }) => {
       });
     }
   }
-  if (args.flag('dry-run')) return showPlan({ kind: 'reconcile' }, { args, output });
+  if (args.flag('dry-run')) return showPlan({ kind: 'upgrade' }, { args, output });
   const before = agent === undefined ? await statusOf(nodeOf(args)) : undefined;
   await using control = await openToChange(args);
   const report = await reconcileAll(control);
