@@ -1,2 +1,2 @@
-export { METRICS, type MetricName, type MetricSpec } from './metric-table.ts';
-export { exposeMetrics, type Exposition, type MetricsSource } from './prometheus.ts';
+export { METRICS } from './metric-table.ts';
+export { exposeMetrics } from './prometheus.ts';
