@@ -1,7 +1,8 @@
 /** What is around the process: made for real, by processes in namespaces of their own and with fewer privileges. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { ensureBpffs, openSys } from 'netlink-tc';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createLab } from '../../../../test/support/lab.ts';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
 import { testSys } from '../../../netlink-tc/test/sys.ts';
@@ -39,6 +40,10 @@ function bySeverity({ findings }: Told, severity: Finding['severity']): string[]
 const ELSEWHERE = ['--directory', '/sys/fs/bpf/ambient-none', '--skip-self-test'];
 
 describeWith([root, tool('unshare'), tool('setpriv'), tool('nsenter')], 'what is around the process', () => {
+  beforeAll(async () => {
+    ensureBpffs(await openSys());
+  });
+
   test('an ordinary user is told each capability that is missing', async () => {
     const told = await doctor(
       ['setpriv', '--reuid=65534', '--clear-groups'],
