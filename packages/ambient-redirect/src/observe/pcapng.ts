@@ -30,7 +30,7 @@ export interface PcapngOptions {
 }
 
 /**
- * Writes events as a capture file that Wireshark reads: a frame for each, cut off after {@link SNAPSHOT} bytes, with what became of it as the
+ * Writes events as a capture file that Wireshark reads: a frame for each, cut off after 128 bytes, with what became of it as the
  * comment. The events must have been asked for with their packets.
  * @example
  * ```ts

@@ -22,7 +22,7 @@ export interface TrafficEvent {
   readonly length: number;
   /** The interface that it was seen at. */
   readonly ifindex: number;
-  /** Where they were asked for, the first bytes of the packet as it came, from its link layer header on: at most {@link SNAPSHOT}. */
+  /** Where they were asked for, the first bytes of the packet as it came, from its link layer header on: at most 128. */
   readonly packet?: Uint8Array;
 }
 
@@ -33,7 +33,7 @@ const MAPPED = '::ffff:';
 const VERDICTS = Object.keys(VERDICT) as Verdict[];
 
 /**
- * Reads a record of the ring buffer: a {@link TrafficRecord} or a {@link SnapshotRecord}, by its size.
+ * Reads a record of the ring buffer: one with a packet's first bytes or one without, told by its size.
  * @param podOf the pod that has a slot
  * @returns undefined for a record of another version, with another size
  */
