@@ -256,15 +256,23 @@ export function reportNode(options: NodeOptions): ReportData {
         program('ztunnel_steer', ["sk_lookup of the proxy's namespace"]),
       ],
       maps: [
-        { name: 'counters', holds: 'pods', entries: count, limit: 511, evicts: false },
+        { name: 'counters', holds: 'pods', entries: count, limit: 511, evicts: false, isNearlyFull: false },
         {
           name: 'direct',
           holds: 'connections past the proxy',
           entries: broken ? 60_000 : 12,
           limit: 65_536,
           evicts: false,
+          isNearlyFull: broken,
         },
-        { name: 'exempt', holds: 'connections told by their SYN', entries: 32_768, limit: 32_768, evicts: true },
+        {
+          name: 'exempt',
+          holds: 'connections told by their SYN',
+          entries: 32_768,
+          limit: 32_768,
+          evicts: true,
+          isNearlyFull: false,
+        },
       ],
       hostAddresses: ['172.18.0.3', '10.244.1.1', 'fc00:f853:ccd:e793::3', 'fe80::1'],
       ...(broken

@@ -12,6 +12,8 @@ export interface MapStatus {
   readonly limit: number;
   /** Whether what is new takes the place of what is old when it is full: nothing is refused then. */
   readonly evicts: boolean;
+  /** Whether a fifth of its room or less is left, and what is new will be refused. */
+  readonly isNearlyFull: boolean;
 }
 
 /** Maps whose entries are counted by walking them. */
@@ -24,34 +26,32 @@ const WALKED = {
   records: 'parts of records',
 } as const satisfies Partial<Record<keyof typeof MAPS, string>>;
 
+/** Share of its room from which on a map is told of. */
+const NEARLY_FULL = 0.8;
+
 /** Counts what is in the maps whose room can run out. Those of the counters have room for all pods, and the ring buffer is emptied as it fills. */
-export function mapStatus({ directory, pods, node }: MapContext): MapStatus[] {
+export function mapStatus({ directory, pods, node }: Pick<EngineContext, 'directory' | 'pods' | 'node'>): MapStatus[] {
   const { maps } = directory;
   const addresses = [...pods.values()].flatMap(addressesOf);
-  const walked = Object.entries(WALKED).map(([name, holds]): MapStatus => {
-    const map = maps[name as keyof typeof WALKED];
-    return {
-      name: name as keyof typeof WALKED,
-      holds,
-      entries: countKeys(map),
-      limit: map.definition.maxEntries,
-      evicts: name === 'exempt',
-    };
-  });
+  const inArray = addresses.filter((address) => 'array' in podPlace(node.podCidrs, address)).length;
   return [
-    { name: 'counters', holds: 'pods', entries: pods.size, limit: MAX_PODS - 1, evicts: false },
-    {
-      name: 'pod_array',
-      holds: "addresses of pods in the node's prefixes",
-      entries: addresses.filter((address) => 'array' in podPlace(node.podCidrs, address)).length,
-      limit: 2 * POD_ARRAY_SPAN,
-      evicts: false,
-    },
-    ...walked,
+    fill('counters', 'pods', { entries: pods.size, limit: MAX_PODS - 1 }),
+    fill('pod_array', "addresses of pods in the node's prefixes", { entries: inArray, limit: 2 * POD_ARRAY_SPAN }),
+    ...(Object.keys(WALKED) as (keyof typeof WALKED)[]).map((name) => {
+      const map = maps[name];
+      return fill(name, WALKED[name], { entries: countKeys(map), limit: map.definition.maxEntries });
+    }),
   ];
 }
 
-type MapContext = Pick<EngineContext, 'directory' | 'pods' | 'node'>;
+function fill(
+  name: MapStatus['name'],
+  holds: string,
+  { entries, limit }: Pick<MapStatus, 'entries' | 'limit'>,
+): MapStatus {
+  const evicts = name === 'exempt';
+  return { name, holds, entries, limit, evicts, isNearlyFull: !evicts && entries >= limit * NEARLY_FULL };
+}
 
 function countKeys(map: { keys(): Iterable<unknown> }): number {
   let count = 0;

@@ -2,6 +2,7 @@ import { addAddress, deleteRule, listRules } from 'netlink-tc';
 import { expect, test, vi } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
+import { StateDirectory } from './directory.ts';
 import { engineLab } from '../../test/engine-lab.ts';
 import type { RedirectEngine } from './engine.ts';
 import type { EngineStatus } from './status.ts';
@@ -129,16 +130,24 @@ describeWith([root], 'the status', () => {
   });
 
   test('what a crash left is told by the view beside it; nobody is there to go on', async () => {
-    const { lab, open, pod, rewrite } = await engineLab();
+    const { sys, lab, open, pod, rewrite } = await engineLab();
     const engine = await open();
     await engine.enroll(pod('client'), RESET);
     const { directory } = await engine.status();
     await engine.close();
+    {
+      using state = StateDirectory.open(sys, directory);
+      const { interfaces } = state.maps;
+      interfaces.updateMany(Array.from({ length: 410 }, (_, at) => [10_000 + at, 1] as const));
+    }
     const look = async (): Promise<EngineStatus> => {
       await using view = await EngineView.open({ directory, host: { fd: lab.node.netns.fd } });
       return await view.status();
     };
-    expect((await look()).problems).toEqual([]);
+    expect(await look()).toMatchObject({
+      problems: [],
+      warnings: [{ subject: 'node', what: 'the map interfaces has 411 interfaces of pods, and room for 512' }],
+    });
     rewrite('client', { phase: 'enrolling', mode: 'observe' });
     expect(await look()).toMatchObject({ ok: false, pods: [{ status: 'enrolling' }] });
     rewrite('client', { phase: 'draining', mode: 'full', drainUntil: Date.now() - 60_000 });

@@ -49,9 +49,6 @@ export interface EngineStatus {
   readonly hostAddresses: readonly string[];
 }
 
-/** Share of a map's room from which on it is told. */
-const NEARLY_FULL = 0.8;
-
 /** Looks at everything and changes nothing. */
 export async function readStatus(context: EngineContext): Promise<EngineStatus> {
   const { directory, settings, proxySide, host } = context;
@@ -135,9 +132,10 @@ function hostProblems({ node }: EngineContext, now: readonly string[]): StatusPr
   ];
 }
 
-function mapWarnings({ name, holds, entries, limit, evicts }: MapStatus): StatusProblem[] {
-  if (evicts || entries < limit * NEARLY_FULL) return [];
-  return [{ subject: 'node', what: `the map ${name} has ${entries} ${holds}, and room for ${limit}` }];
+function mapWarnings({ name, holds, entries, limit, isNearlyFull }: MapStatus): StatusProblem[] {
+  return isNearlyFull
+    ? [{ subject: 'node', what: `the map ${name} has ${entries} ${holds}, and room for ${limit}` }]
+    : [];
 }
 
 /** Where each program runs, by its id. */

@@ -265,7 +265,7 @@ export function averageOf(runs: bigint | undefined, nanoseconds: bigint | undefi
 }
 
 function maps({ status }: ReportData): Markup {
-  const rows = status.maps.map(({ name, holds, entries, limit, evicts }) => {
+  const rows = status.maps.map(({ name, holds, entries, limit, evicts, isNearlyFull }) => {
     const share = Math.min(100, (entries / limit) * 100);
     const bar = `width:${Math.max(entries === 0 ? 0 : 1, share).toFixed(1)}%`;
     return {
@@ -274,7 +274,7 @@ function maps({ status }: ReportData): Markup {
         holds,
         whole(entries),
         whole(limit),
-        html`<span class="bar"><i${share >= 80 && !evicts && html` class="warn"`} style="${bar}"></i></span>`,
+        html`<span class="bar"><i${isNearlyFull && html` class="warn"`} style="${bar}"></i></span>`,
         evicts ? 'the oldest make room' : 'new ones are refused',
       ],
     };

@@ -103,7 +103,16 @@ What is wanted and not so comes first, and makes the command fail. A pod is enro
           runTimeNs: '14814804',
         },
       ],
-      maps: [{ name: 'direct', holds: 'connections past the proxy', entries: 12, limit: 65536, evicts: false }],
+      maps: [
+        {
+          name: 'direct',
+          holds: 'connections past the proxy',
+          entries: 12,
+          limit: 65536,
+          evicts: false,
+          isNearlyFull: false,
+        },
+      ],
       hostAddresses: ['172.18.0.3', '10.244.1.1'],
     },
   },

@@ -147,10 +147,10 @@ function programTable(
 }
 
 function mapTable({ maps }: ControlStatus, output: Output): string {
-  const rows = maps.map(({ name, entries, limit, evicts, holds }): Cell[] => {
+  const rows = maps.map(({ name, entries, limit, holds, isNearlyFull }): Cell[] => {
     const share = Math.round((entries / limit) * 100);
     const text = `${share} %`;
-    return [name, whole(entries), whole(limit), share >= 80 && !evicts ? { text, paint: 'yellow' } : text, holds];
+    return [name, whole(entries), whole(limit), isNearlyFull ? { text, paint: 'yellow' } : text, holds];
   });
   return output.table([['MAP', 'ENTRIES', 'ROOM', 'FULL', 'HOLDS'], ...rows]);
 }
