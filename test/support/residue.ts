@@ -1,13 +1,15 @@
 /**
- * What the tests leave behind on the machine: the vitest global set-up that looks before the first test and after the last.
+ * What the tests leave behind on the machine: the vitest global set-up that looks before the first test and after the last. Descriptors are
+ * looked at after each test (`testSys`), what is in the namespaces of a lab by those who make it.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { root, tool } from './needs.ts';
 import { TEMP_PREFIX } from './temp.ts';
+import { traces } from './traces.ts';
 
 /** How long what was closed may take to go: the kernel frees programs and devices some time after their last user. */
 const PATIENCE_MS = 5_000;
@@ -40,6 +42,23 @@ function bpfObjects(kind: 'prog' | 'map' | 'link'): string[] {
     .map(({ id, type = '', name = '' }) => `bpf ${kind} ${id} ${type} ${name}`.trimEnd());
 }
 
+/** Network namespaces that processes are in, besides that of this one: they need no name. */
+function processNamespaces(): string[] {
+  const own = readlinkSync('/proc/self/ns/net');
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const netns = readlinkSync(`/proc/${pid}/ns/net`);
+        const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+        return netns === own ? [] : [`network namespace ${netns} of process ${pid} ${name}`];
+      } catch {
+        // It has ended, or is none of ours.
+        return [];
+      }
+    });
+}
+
 /** All that a test could leave behind, one line each. What only root can see is there for root only. */
 export function snapshot(): string[] {
   const seen = [
@@ -52,6 +71,8 @@ export function snapshot(): string[] {
     seen.push(
       ...readdirSync('/sys/fs/bpf', { recursive: true }).map((path) => `pin ${join('/sys/fs/bpf', String(path))}`),
     );
+  seen.push(...processNamespaces());
+  if (tool('ip').missing() === undefined && tool('tc').missing() === undefined) seen.push(...traces());
   if (tool('bpftool').missing() === undefined) seen.push(...(['prog', 'map', 'link'] as const).flatMap(bpfObjects));
   return seen;
 }

@@ -1,0 +1,43 @@
+/** How a network namespace is set up: what a redirection, or a test, could leave behind there. */
+import { execFileSync } from 'node:child_process';
+
+const PATH_WITH_SBIN = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+
+/** Settings that change by themselves, or when the kernel loads a module. */
+const VOLATILE = /netdev_rss_key|tcp_fastopen_key|congestion_control|stable_secret|\/(udp|tcp)_mem:/;
+
+/** Reads all of it in one process: an interface's filters, and settings, are those of the namespace that it runs in. */
+const SCRIPT = `
+  ip -4 rule | sed 's/^/rule ipv4 /'
+  ip -6 rule | sed 's/^/rule ipv6 /'
+  ip -4 route show table all | sed 's/^/route ipv4 /'
+  ip -6 route show table all | sed 's/^/route ipv6 /'
+  tc qdisc show
+  for name in $(ip -o link | sed 's/^[0-9]*: //; s/[@:].*//'); do
+    for side in ingress egress; do
+      tc filter show dev $name $side 2>/dev/null | sed "s/^/$name $side /"
+    done
+  done
+  grep -rs . /proc/sys/net/ipv4 /proc/sys/net/ipv6 /proc/sys/net/core
+  grep -Hs . /sys/kernel/rcu_expedited /proc/sys/kernel/bpf_stats_enabled
+  true
+`;
+
+/**
+ * Rules, routes, qdiscs, filters and settings, one line each.
+ * @param path to the network namespace; that of this process if left out
+ */
+export function traces(path?: string): string[] {
+  const shell = ['sh', '-c', SCRIPT] as const;
+  const [command, ...args] = path === undefined ? shell : (['nsenter', `--net=${path}`, ...shell] as const);
+  const text = execFileSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: PATH_WITH_SBIN },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 1 << 24,
+  });
+  return text
+    .split('\n')
+    .map((line) => line.replace(/ expires \d+sec/, '').trim())
+    .filter((line) => line !== '' && !VOLATILE.test(line));
+}
