@@ -158,6 +158,11 @@ describeWith([root], 'trace', () => {
       expect([code, out]).toEqual([2, '']);
       expect(err).toMatch(message);
     }
+    for (const command of ['trace', 'top']) {
+      const { code, out, err } = await here.run([command, '--pod', 'shop/none']);
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toContain('shop/none is not enrolled; those that are: shop/client, shop/server');
+    }
     expect(await here.programs()).toBe(before);
   });
 });

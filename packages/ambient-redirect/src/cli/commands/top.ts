@@ -29,7 +29,10 @@ OPENED/S and TAKEN/S are TCP connections that the proxy was given, counted when 
       line: `ambient-redirect top --json | jq -c '.pods[] | {id, dropped: [.traffic[] | select(.outcome == "dropped")]}'`,
     },
   ],
-  exitCodes: { 0: 'it was ended: by --once or a signal', 1: 'there is no state of an engine' },
+  exitCodes: {
+    0: 'it was ended: by --once or a signal',
+    1: 'a pod is not enrolled, or there is no state of an engine',
+  },
   json: {
     summary:
       'A line for each interval. Everything is a second: `connections` that the proxy was given, `packets` and `bytes` by direction and verdict, both families together; `steered` is what became of connections at the proxy (where ztunnel_tproxy steers, of packets). `seconds` is how long was really counted. Pods of which nothing passed are there, with empty `traffic`.',

@@ -77,7 +77,10 @@ Without an agent this command has the engine while it runs, as every command tha
     },
     { summary: 'into tshark, as they come', line: 'ambient-redirect trace --pcap - | tshark -r -' },
   ],
-  exitCodes: { 0: 'it was ended: by --count, --duration or a signal' },
+  exitCodes: {
+    0: 'it was ended: by --count, --duration or a signal',
+    1: 'a pod is not enrolled, or someone else traces',
+  },
   json: {
     summary:
       'A line for each packet, whose `kind` is `packet`, and at the end one whose `kind` is `end`: how many were shown, and how many were lost for want of room. `time` is ISO 8601 in UTC. `pod` is not there where it is none that is enrolled; ports are 0 in fragments without them, and where there are none. `length` has the link layer header.',

@@ -4,6 +4,7 @@ import { ratesOf, VERDICT_MEANING, type Rates } from '../../observe/index.ts';
 import type { Arguments } from '../arguments.ts';
 import type { CommandRun } from '../command-spec.ts';
 import { EXIT } from '../errors.ts';
+import { requirePods } from './known-pods.ts';
 import { openToLook } from './node.ts';
 import { topText } from './top-text.ts';
 
@@ -15,6 +16,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
   const interval = (args.number('interval') ?? 1) * 1000;
   const isInPlace = output.isTerminal && !output.json && !args.flag('once');
   let before = await count(args);
+  requirePods(args.all('pod'), before.metrics.pods);
   if (!args.flag('once')) output.note('counting; Ctrl-C ends it');
   while (!io.signal.aborted) {
     // A signal is the end that is meant: no failure.

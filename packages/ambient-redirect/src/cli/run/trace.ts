@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { Control } from '../../control/index.ts';
+import type { Control, ControlStatus } from '../../control/index.ts';
 import type { EventOptions } from '../../engine/index.ts';
 import { parseEventFilter, PcapngWriter, wallClock, type EventFilter, type TrafficEvent } from '../../observe/index.ts';
 import type { Arguments } from '../arguments.ts';
 import type { CommandIo, CommandRun, TextSink } from '../command-spec.ts';
 import { CliError, EXIT, OutputClosed } from '../errors.ts';
 import type { Output } from '../output.ts';
+import { requirePods } from './known-pods.ts';
 import { openToChange } from './node.ts';
 import { TraceLines } from './trace-lines.ts';
 
@@ -17,7 +18,9 @@ export const run: CommandRun = async ({ args, output, io }) => {
     throw new CliError('--pcap - and --json both want the standard output', { hint: 'give --pcap a file' });
   const filter = filterOf(args);
   await using control = await openToChange(args);
-  const names = await interfaceNames(control);
+  const status = await control.status();
+  requirePods(filter.pods ?? [], status.pods);
+  const names = interfaceNames(status);
   const wallTime = wallClock();
   const lines = new TraceLines(output, { wallTime, interfaceName: (index) => names.get(index) });
   const capture = file === undefined ? undefined : captureTo(file, io);
@@ -104,8 +107,7 @@ async function room(sink: TextSink & { readonly writableNeedDrain?: boolean }, s
 }
 
 /** Names of the host's interfaces that packets are seen at, by their indices. */
-async function interfaceNames(control: Control): Promise<ReadonlyMap<number, string>> {
-  const { pods, proxy } = await control.status();
+function interfaceNames({ pods, proxy }: ControlStatus): ReadonlyMap<number, string> {
   const all = [
     ...pods.map(({ hostInterface }) => hostInterface),
     ...(proxy === undefined ? [] : [proxy.hostInterface]),
