@@ -1,13 +1,15 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { startProxy } from '../../../../test/support/lab-proxy.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
+import { SLOWNESS } from '../../../../test/support/slowness.ts';
 import { agentLab, type AgentLab } from '../../test/agent-lab.ts';
 import { call, type Outcome } from '../../test/command.ts';
 import { RemoteEngine } from '../control/index.ts';
 import type { TrafficEvent } from '../observe/index.ts';
 
-const LONG = { timeout: 60_000 };
-const SOON = { timeout: 20_000, interval: 20 };
+const LONG = { timeout: 120_000 * SLOWNESS };
+const SOON = { timeout: 30_000 * SLOWNESS, interval: 20 };
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 /** Where the agent says that health is told. */
@@ -150,7 +152,6 @@ describeWith([root], 'an agent', () => {
       const remote = await node.ask();
       expect((await remote.status()).agent?.problems).toMatchObject([{ subject: 'proxy' }]);
       expect((await remote.status()).pods).toMatchObject([{ id: 'pod', status: 'enrolled' }]);
-      const { startProxy } = await import('../../../../test/support/lab-proxy.ts');
       await startProxy(lab.proxy);
       await expect.poll(async () => (await remote.status()).ok, SOON).toBe(true);
       node.podFile('pod.yaml', { netns: lab.server.path });

@@ -40,7 +40,9 @@ export interface AgentOptions {
  * for what the engine does. When it ends, everything goes on; the next one takes over.
  */
 export class Agent implements AsyncDisposable {
-  /** Resolves when the agent has nothing to do any more: everything was torn down. Close it. */
+  /**
+   * Resolves when the agent has nothing to do any more, as everything was torn down; rejects when it has lost its engine. Close it then.
+   */
   readonly ended: Promise<void>;
   readonly #options: AgentOptions;
   readonly #log: AgentLog;
@@ -54,7 +56,7 @@ export class Agent implements AsyncDisposable {
   readonly #files: FileWatch;
   readonly #since: string = new Date().toISOString();
   readonly #servers: AsyncDisposable[] = [];
-  readonly #finish: () => void;
+  readonly #end: (failure?: { readonly error: unknown }) => void;
   /** What is in force. */
   #config: AgentConfig;
   /** What is wrong with the configuration as it is by now. */
@@ -63,7 +65,9 @@ export class Agent implements AsyncDisposable {
   #complaints: ReadonlySet<string> = new Set();
   #turn: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  /** Nothing new is begun. */
   #isOver = false;
+  #isClosed = false;
 
   private constructor(
     options: AgentOptions,
@@ -71,11 +75,13 @@ export class Agent implements AsyncDisposable {
     { holder, notifier }: { readonly holder: EngineHolder; readonly notifier: Notifier },
   ) {
     const { log } = options;
-    let finish = (): void => undefined;
-    this.ended = new Promise((resolve) => {
-      finish = resolve;
+    let end: (failure?: { readonly error: unknown }) => void = () => undefined;
+    this.ended = new Promise((resolve, reject) => {
+      end = (failure) => (failure === undefined ? resolve() : reject(failure.error as Error));
     });
-    this.#finish = finish;
+    // Who does not wait for it hears of it elsewhere.
+    this.ended.catch(() => undefined);
+    this.#end = end;
     this.#options = options;
     this.#log = log;
     this.#config = config;
@@ -123,7 +129,14 @@ export class Agent implements AsyncDisposable {
       notifier.close();
       throw error;
     }
-    const agent = new Agent({ ...options, sys }, config, { holder, notifier });
+    let agent: Agent;
+    try {
+      agent = new Agent({ ...options, sys }, config, { holder, notifier });
+    } catch (error) {
+      await holder.close();
+      notifier.close();
+      throw error;
+    }
     late.agent = agent;
     try {
       await agent.#begin();
@@ -212,6 +225,8 @@ export class Agent implements AsyncDisposable {
       this.#log.info(`${path} is in force as it is now`);
     } catch (error) {
       this.#problems = [{ subject: path, error: wordsOf(error) }];
+      // Neither the new engine could be had, nor one like the old: another process may.
+      if (this.#holder.isLost) this.#end({ error });
     }
   }
 
@@ -258,14 +273,19 @@ export class Agent implements AsyncDisposable {
       const kept = await this.#holder.teardown();
       this.#owned.clear();
       return kept;
+    } catch (error) {
+      this.#log.error(wordsOf(error));
+      throw error;
     } finally {
       // Who asked is answered first.
-      setTimeout(() => this.#finish(), ANSWER_MS);
+      setTimeout(() => this.#end(), ANSWER_MS);
     }
   }
 
   /** Ends the agent and leaves everything running, after what is being done. A second call does nothing. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#isOver = true;
     this.#notifier.tell({ STOPPING: 1 });
     clearTimeout(this.#timer);

@@ -21,6 +21,7 @@ export class EngineHolder {
   #options: HeldOptions;
   #engine: Promise<RedirectEngine>;
   #isOver = false;
+  #isLost = false;
   /** Who listens to events: there is one at most. */
   #stream: EventStream<TrafficEvent> | undefined;
 
@@ -29,6 +30,11 @@ export class EngineHolder {
     this.#watch = watch;
     this.#engine = Promise.resolve(engine);
     this.#begin(engine);
+  }
+
+  /** Whether there is no engine any more: neither a new one could be opened, nor one like the old. */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** Opens an engine, and watches. @throws what `RedirectEngine.open` throws */
@@ -58,7 +64,8 @@ export class EngineHolder {
 
   #beginAgain(engine: RedirectEngine): void {
     const again = async (): Promise<void> => {
-      if ((await this.#engine) === engine && !this.#isOver) this.#begin(engine);
+      const now = await this.#engine.catch(() => undefined);
+      if (now === engine && !this.#isOver) this.#begin(engine);
     };
     setTimeout(() => void again(), AGAIN_MS).unref();
   }
@@ -122,7 +129,12 @@ export class EngineHolder {
       this.#begin(engine);
       return engine;
     });
-    await this.#engine;
+    try {
+      await this.#engine;
+    } catch (error) {
+      this.#isLost = true;
+      throw error;
+    }
     // The analysis of the flow does not see that it is set above.
     const { error } = (failure ?? {}) as { readonly error?: unknown };
     if (error !== undefined) throw error;

@@ -15,20 +15,29 @@ export const run: CommandRun = async ({ args, output, io }) => {
   if (args.flag('dry-run')) return dryRun(options, output);
   const log = logOf(args, io);
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = io.env;
-  const agent = await Agent.start({
-    ...options,
-    log,
-    notify: { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID },
-    metrics: exposeMetrics,
-  });
-  const onHangup = (): void => void agent.reload();
+  let agent: Agent | undefined;
+  // One that comes before it has begun asks for what it does anyway.
+  const onHangup = (): void => void agent?.reload();
   process.on('SIGHUP', onHangup);
-  const asked = io.signal.aborted ? Promise.resolve() : once(io.signal, 'abort');
-  const reason = await Promise.race([asked.then(() => 'asked'), agent.ended.then(() => 'torn down')]);
-  await agent.close();
-  process.off('SIGHUP', onHangup);
-  log.info(reason === 'asked' ? 'ended; everything stays as it is' : 'ended; nothing is left to do');
-  return EXIT.ok;
+  try {
+    agent = await Agent.start({
+      ...options,
+      log,
+      notify: { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID },
+      metrics: exposeMetrics,
+    });
+    const asked = io.signal.aborted ? Promise.resolve() : once(io.signal, 'abort');
+    const why = await Promise.race([
+      asked.then(() => 'everything stays as it is'),
+      agent.ended.then(() => 'nothing is left to do'),
+    ]);
+    await agent.close();
+    log.info(`ended; ${why}`);
+    return EXIT.ok;
+  } finally {
+    process.off('SIGHUP', onHangup);
+    await agent?.close();
+  }
 };
 
 function optionsOf(args: Arguments): Pick<AgentOptions, 'config' | 'directory' | 'socket' | 'host'> {
