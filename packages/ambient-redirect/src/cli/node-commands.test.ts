@@ -94,7 +94,7 @@ describeWith([root], 'the commands on a node', () => {
 
     const cleared = await run(['proxy', 'clear', '--json']);
     expect(JSON.parse(cleared.out)).toEqual({ cleared: 'v-proxy' });
-    expect(cleared.err).toContain('what is captured of 1 pods is dropped');
+    expect(cleared.err).toContain('what is captured of 1 pod is dropped');
     const without = await run(['enroll', 'demo/server', '--interface', 'v-server', '--dns']);
     expect(without).toMatchObject({ code: 0, err: expect.stringContaining('there is no proxy yet') as string });
 

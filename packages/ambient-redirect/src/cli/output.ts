@@ -97,6 +97,11 @@ function textOf(cell: Cell | undefined): string {
   return typeof cell === 'object' ? cell.text : (cell ?? '');
 }
 
+/** A number of things: `1 pod`, `2 pods`. */
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
 /** Text in a colour, where a stream has colours: NO_COLOR takes them away, FORCE_COLOR gives them (no-color.org, force-color.org). */
 export function paint(sink: TextSink, env: CommandIo['env'], how: Paint, text: string): string {
   const wanted = (env['FORCE_COLOR'] ?? '') !== '' ? env['FORCE_COLOR'] !== '0' : sink.isTTY === true;

@@ -154,7 +154,7 @@ function nameOf({ owner, direction, variant }: WantedHook): string {
 }
 
 function programText({ programId }: WantedHook): string {
-  return programId === undefined ? 'a program that is loaded for it' : `program ${programId}`;
+  return programId === undefined ? 'a new program' : `program ${programId}`;
 }
 
 /** `second of 3, after cil_from_container, before bandwidth`. */

@@ -134,7 +134,7 @@ export class ProxyPlanner {
     using link = this.#ground.context?.directory.openLink(STEER_PIN);
     const info = link?.info();
     const at = { where: 'proxy', kind: 'steering', what: 'ztunnel_steer by sk_lookup' } as const;
-    const after = programId === undefined ? 'a program that is loaded for it' : `program ${programId}`;
+    const after = programId === undefined ? 'a new program' : `program ${programId}`;
     if (info !== undefined && BigInt(info.netnsInode ?? 0) === netns.inode) {
       if (info.programId === programId) return;
       this.changes.push({ action: 'replace', ...at, before: `program ${info.programId}`, after });

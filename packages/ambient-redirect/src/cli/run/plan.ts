@@ -57,8 +57,13 @@ function byPlace(one: string, other: string): number {
 
 function row({ action, what, how, before, after, kind, pin }: PlannedChange): readonly Cell[] {
   const change = [before, after].filter((each) => each !== undefined).join(' -> ');
-  const where = kind === 'program' || kind === 'map' ? pin : how;
-  return [SIGN[action], what, [change, where].filter((part) => part !== undefined && part !== '').join(', ')];
+  const isPin = kind === 'program' || kind === 'map';
+  const rest = isPin ? [pin, how] : [change, how, pin && `pin ${pin}`];
+  return [
+    SIGN[action],
+    isPin ? `${kind} ${what}` : what,
+    rest.filter((part) => part !== undefined && part !== '').join(', '),
+  ];
 }
 
 function indented(text: string): string {

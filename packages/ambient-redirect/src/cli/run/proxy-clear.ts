@@ -1,5 +1,6 @@
 import type { CommandRun } from '../command-spec.ts';
 import { EXIT } from '../errors.ts';
+import { count } from '../output.ts';
 import { openToChange } from './node.ts';
 import { showPlan } from './plan.ts';
 
@@ -14,6 +15,8 @@ export const run: CommandRun = async ({ args, output }) => {
     cleared === undefined ? 'there was no proxy' : `the proxy at ${cleared} ${output.paint('green', 'cleared')}`,
   );
   if (pods.length > 0)
-    output.warn(`what is captured of ${pods.length} pods ${withoutProxy === 'drop' ? 'is dropped' : 'passes'}`);
+    output.warn(
+      `what is captured of ${count(pods.length, 'pod')} ${withoutProxy === 'drop' ? 'is dropped' : 'passes'}`,
+    );
   return EXIT.ok;
 };

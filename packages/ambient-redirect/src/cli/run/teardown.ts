@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { isAmbientRedirectError } from '../../error.ts';
 import type { CommandIo, CommandRun } from '../command-spec.ts';
 import { CliError, EXIT } from '../errors.ts';
+import { count } from '../output.ts';
 import { nodeOf, openToChange, openToLook } from './node.ts';
 import { showPlan } from './plan.ts';
 
@@ -20,7 +21,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
   }
   if (args.flag('dry-run')) return showPlan({ kind: 'teardown' }, { args, output });
   if (!args.flag('yes')) {
-    const question = `Take away everything in ${directory}, with ${pods.length} enrolled pods?`;
+    const question = `Take away everything in ${directory}, with ${count(pods.length, 'enrolled pod')}?`;
     if (!(await isAgreed(question, io))) {
       output.note('nothing was changed');
       return EXIT.failed;
@@ -30,7 +31,7 @@ export const run: CommandRun = async ({ args, output, io }) => {
   const left = await control.teardown();
   output.result({ pods, left }, () =>
     [
-      `all of ${directory} ${output.paint('green', 'taken away')}, with ${pods.length} pods`,
+      `all of ${directory} ${output.paint('green', 'taken away')}, with ${count(pods.length, 'pod')}`,
       ...left.map(
         ({ what, found, wanted }) =>
           `left ${what}: it is ${found}, was ${wanted} before us, and someone else has changed it`,

@@ -1,6 +1,7 @@
 import type { UnenrollOptions } from '../../engine/index.ts';
 import type { CommandContext, CommandRun } from '../command-spec.ts';
 import { EXIT } from '../errors.ts';
+import { count } from '../output.ts';
 import { openToChange } from './node.ts';
 import { showPlan } from './plan.ts';
 
@@ -45,7 +46,7 @@ function drainOptions({ output, io }: CommandContext, seconds: number): Unenroll
       if (left === 0 || (left === told.left && now < told.at + TELL_MS)) return;
       told = { left, at: now };
       const rest = Math.max(0, Math.ceil((until - now) / 1000));
-      output.note(`${left} connection${left === 1 ? '' : 's'} by the proxy left; cut off in ${rest} s`);
+      output.note(`${count(left, 'connection')} by the proxy left; cut off in ${rest} s`);
     },
   };
 }
