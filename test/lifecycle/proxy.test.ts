@@ -60,7 +60,7 @@ describeWith([...NEEDS, tool('tcpdump')], 'a mesh whose proxy is another by now'
             .poll(async () => (await scene.engine.status()).proxy?.status, { timeout: 5_000 * SLOWNESS })
             .toBe('listening');
           // A SYN is sent again after a second.
-          await sleep(1_100);
+          await sleep(1_100 * SLOWNESS);
         }
         const report = await load.finish();
         console.log(`${name}, ${KILLS} kills: ${JSON.stringify(report)}`);
