@@ -24,5 +24,5 @@ test('templates escape text and leave markup', () => {
   expect(html`<p title="${name}">${name}${undefined}${false}${3n}${[1, html`<i>${'&'}</i>`]}</p>`.text).toBe(
     '<p title="&lt;b&gt;&quot;x&quot;&lt;/b&gt;">&lt;b&gt;&quot;x&quot;&lt;/b&gt;31<i>&amp;</i></p>',
   );
-  expect(joined([html`<br />`, '<']).text).toBe('<br>&lt;');
+  expect(joined([html`<hr class="x" />`, '<']).text).toBe('<hr class="x" />&lt;');
 });

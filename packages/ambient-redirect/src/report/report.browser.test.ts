@@ -124,7 +124,10 @@ describeWith([file(CHROMIUM)], 'the report in a browser', () => {
     const box = await verdict.boundingBox();
     expect(box?.y).toBeLessThan(200);
     const svg = page.locator('svg.wide');
-    expect(await svg.locator('.pill-text.absent').first().textContent()).toContain('✕ app_outbound');
+    const absent = await svg.locator('.pill-text.absent').allTextContents();
+    expect(absent).toEqual(
+      expect.arrayContaining([expect.stringContaining('✕ ztunnel_steer'), expect.stringContaining('✕ app_outbound')]),
+    );
     expect(await svg.locator('.pill-text.never:not(.absent)').first().textContent()).toContain('2 app_outbound');
     expect(await svg.locator('.box.is-bad').count()).toBeGreaterThan(4);
     await page.close();
