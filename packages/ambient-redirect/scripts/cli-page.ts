@@ -133,7 +133,7 @@ export function cliPage(specs: readonly CommandSpec[]): string {
     'Where some of several things failed, `error.failures` has each: `id` and `error`.',
     '',
     '`--dry-run` prints what would be made, replaced, set and removed, by where, and changes nothing. As JSON: `directory`; `changes`, each with',
-    '`action` (make, replace, set, remove), `where` (the name of an interface, `proxy`, `node`, `state`), `kind`, `what`, `how`, `before`, `after`',
+    '`action` (make, replace, set, remove), `where` (the name of an interface, `proxy`, `earlier proxy`, `node`, `state`), `kind`, `what`, `how`, `before`, `after`',
     'and `pin`; `notes`; `refused`, each with `subject` and `error`. It exits with 1 where something would be refused.',
     '',
     '## Exit codes',

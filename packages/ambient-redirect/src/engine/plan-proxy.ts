@@ -2,7 +2,6 @@ import { isNetlinkTcError, type Sys } from 'netlink-tc';
 import { describePart, routingState } from '../node/routing.ts';
 import { netnsOf, type SettingsTarget } from '../node/target.ts';
 import { readSysctl } from '../node/sysctl.ts';
-import type { SettingsRecord } from '../node/index.ts';
 import type { DirectionTags, SteerFacts, TproxyFacts } from '../programs/index.ts';
 import { VERSION } from './directory.ts';
 import type { HookPlanner, HookSpace } from './plan-hooks.ts';
@@ -27,6 +26,10 @@ export interface ProxyAim extends Pick<ProxyRecord, 'ports' | 'dns' | 'handover'
   /** Where it has to listen: one that was not the proxy before. */
   readonly must?: Pick<ProxyReference, 'pid' | 'listeners'>;
 }
+
+/** Where changes are told that are in the namespace of the proxy, and of one before it. */
+const HERE = 'proxy';
+const EARLIER = 'earlier proxy';
 
 /** Tags that are made up when they are needed. */
 const UNKNOWN_TAGS: DirectionTags = { outbound: '?', inbound: '?' };
@@ -75,7 +78,7 @@ export class ProxyPlanner {
     const isSamePlace = record !== undefined && isSame(record.identity, place.identity);
     const mode = await this.#mode(place, ports, must);
     await this.#set(settingsTarget(this.#ground.host, place, settings.routing), place);
-    if (record !== undefined && !isSamePlace) await this.unsteer();
+    if (record !== undefined && !isSamePlace) await this.unsteer(EARLIER);
     const before = isSamePlace ? record.steering : undefined;
     const addresses = await place.ownAddresses();
     const { podInterface, hostInterface } = place.topology;
@@ -144,12 +147,12 @@ export class ProxyPlanner {
     this.changes.push({ action: 'make', ...at, after, pin: `${VERSION}/links/${STEER_PIN}` });
   }
 
-  #unlink(): void {
+  #unlink(where = HERE): void {
     using link = this.#ground.context?.directory.openLink(STEER_PIN);
     if (link === undefined) return;
     this.changes.push({
       action: 'remove',
-      where: 'proxy',
+      where,
       kind: 'steering',
       what: 'ztunnel_steer by sk_lookup',
       before: `program ${link.info().programId}`,
@@ -157,17 +160,17 @@ export class ProxyPlanner {
     });
   }
 
-  /** Takes the steering of the recorded proxy away. */
-  async unsteer(): Promise<void> {
-    this.#unlink();
+  /** Takes the steering of the recorded proxy away. @param where it is told */
+  async unsteer(where: string = HERE): Promise<void> {
+    this.#unlink(where);
     const record = recordedProxy(this.#ground);
     using place = await reopenProxy(this.#ground);
     if (place === undefined) return;
     const space = this.#space(place);
     const hook = record?.steering.hook;
-    if (hook !== undefined) this.changes.push(...(await this.#hooks.remove(space, hook, 'proxy')));
+    if (hook !== undefined) this.changes.push(...(await this.#hooks.remove(space, hook, where)));
     const qdiscs = await this.#hooks.qdiscsToRemove(space);
-    this.changes.push(...qdiscs.map((change) => Object.assign(change, { where: 'proxy' })));
+    this.changes.push(...qdiscs.map((change) => Object.assign(change, { where })));
   }
 
   /** What has to be set, and is not. */
@@ -176,15 +179,16 @@ export class ProxyPlanner {
     const { sysctls } = await settingsFor(target, place, before);
     for (const { where, name, wanted } of sysctls) {
       const found = readSysctl(netnsOf(target, where), name);
-      if (found !== undefined && found !== wanted) this.changes.push(setting(where, name, found, wanted));
+      if (found !== undefined && found !== wanted)
+        this.changes.push(setting(where === 'host' ? 'node' : HERE, name, found, wanted));
     }
     const { missing } = await routingState(target);
     for (const part of missing)
       this.changes.push({ action: 'make', where: 'proxy', kind: 'route', what: describePart(part) });
     if (before !== undefined && !isSame(before.identity, place.identity)) {
       const there = before.settings.sysctls.filter(({ where }) => where === 'proxy');
-      await this.#putBack(before, { ...before.settings, sysctls: there });
-      for (const each of this.#stored(EARLIER_SETTINGS)) await this.#putBack(each, each.settings);
+      await this.#putBack({ ...before, settings: { ...before.settings, sysctls: there } }, EARLIER);
+      for (const each of this.#stored(EARLIER_SETTINGS)) await this.#putBack(each, EARLIER);
     }
   }
 
@@ -195,38 +199,35 @@ export class ProxyPlanner {
 
   /** Everything that was set is put back. */
   async restore(): Promise<void> {
-    for (const each of this.#stored(SETTINGS_RECORD)) await this.#putBack(each, each.settings);
+    // The name of the record of this proxy is what those of earlier ones begin with.
+    const earlier = this.#stored(EARLIER_SETTINGS);
+    for (const each of earlier) await this.#putBack(each, EARLIER);
+    for (const each of this.#stored(SETTINGS_RECORD).slice(0, 1)) await this.#putBack(each, HERE);
   }
 
-  async #putBack(stored: StoredSettings, { sysctls, routing }: SettingsRecord): Promise<void> {
+  async #putBack(stored: StoredSettings, where: string): Promise<void> {
+    const { sysctls, routing } = stored.settings;
     const { host, settings } = this.#ground;
     using place = await ProxyPlace.reopen(host, stored.identity, stored);
     const target = place && settingsTarget(host, place, settings.routing);
-    for (const { where, name, before, wanted } of sysctls) {
-      const netns = where === 'host' ? host.netns : target?.proxy.netns;
+    for (const { where: of, name, before, wanted } of sysctls) {
+      const netns = of === 'host' ? host.netns : target?.proxy.netns;
       const found = netns && readSysctl(netns, name);
       // What someone else has changed since stays theirs.
-      if (found === wanted && found !== before) this.changes.push(setting(where, name, found, before));
+      if (found === wanted && found !== before)
+        this.changes.push(setting(of === 'host' ? 'node' : where, name, found, before));
     }
     if (target === undefined) return;
     const { missing } = await routingState(target);
     const isMissing = (part: (typeof routing)[number]): boolean =>
       missing.some(({ kind, family }) => kind === part.kind && family === part.family);
     for (const part of routing.toReversed())
-      if (!isMissing(part))
-        this.changes.push({ action: 'remove', where: 'proxy', kind: 'route', what: describePart(part) });
+      if (!isMissing(part)) this.changes.push({ action: 'remove', where, kind: 'route', what: describePart(part) });
   }
 }
 
-function setting(where: 'host' | 'proxy', name: string, before: string, after: string): PlannedChange {
-  return {
-    action: 'set',
-    where: where === 'host' ? 'node' : 'proxy',
-    kind: 'setting',
-    what: `net/${name}`,
-    before,
-    after,
-  };
+function setting(where: string, name: string, before: string, after: string): PlannedChange {
+  return { action: 'set', where, kind: 'setting', what: `net/${name}`, before, after };
 }
 
 /** How connections would be steered on this kernel. */

@@ -18,6 +18,7 @@ import {
 } from 'netlink-tc';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startProxy } from '../../../../test/support/lab-proxy.ts';
+import type { LabHost } from '../../../../test/support/lab-host.ts';
 import { createLab, POD_CIDR, type Lab } from '../../../../test/support/lab.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { Tracer } from '../../../netlink-tc/test/hook.ts';
@@ -36,7 +37,7 @@ vi.setConfig({ testTimeout: 300_000 });
 const TABLE = 100;
 
 interface Space {
-  readonly name: 'node' | 'proxy';
+  readonly name: 'node' | 'proxy' | 'earlier proxy';
   readonly netns: Netns;
   readonly socket: NetlinkSocket;
 }
@@ -44,15 +45,11 @@ interface Space {
 /** Everything that an operation can change: what it is called in a plan, and its value. */
 type Snapshot = ReadonlyMap<string, string>;
 
-async function snapshot(sys: Sys, lab: Lab, directory: string): Promise<Snapshot> {
+async function snapshot(sys: Sys, spaces: readonly Space[], directory: string): Promise<Snapshot> {
   const seen = new Map<string, string>();
-  const spaces: readonly Space[] = [
-    { name: 'node', netns: lab.node.netns, socket: lab.node.socket },
-    { name: 'proxy', netns: lab.proxy.netns, socket: lab.proxy.socket },
-  ];
   for (const { name, netns, socket } of spaces) {
     for (const { index, name: link } of await socket.request(listLinks())) {
-      const where = name === 'proxy' ? 'proxy' : link;
+      const where = name === 'node' ? link : name;
       for (const direction of ['ingress', 'egress'] as const)
         for (const { program } of (await chain(sys, socket, { device: index, direction, netns })).entries)
           seen.set(`hook ${where} ${program?.name} on ${direction}`, String(program?.id));
@@ -82,7 +79,9 @@ async function snapshot(sys: Sys, lab: Lab, directory: string): Promise<Snapshot
     for (const name of readdirSync(`${directory}/v1/${folder}`)) seen.set(`pin v1/${folder}/${name}`, '');
   using state = StateDirectory.open(sys, directory, { readOnly: true });
   using link = state.openLink('steer');
-  if (link !== undefined) seen.set('steering proxy ztunnel_steer by sk_lookup', String(link.info().programId));
+  const info = link?.info();
+  const steered = spaces.find(({ netns }) => netns.inode === BigInt(info?.netnsInode ?? 0));
+  if (steered !== undefined) seen.set(`steering ${steered.name} ztunnel_steer by sk_lookup`, String(info?.programId));
   return seen;
 }
 
@@ -112,14 +111,20 @@ function changesBetween(before: Snapshot, after: Snapshot): string[] {
   });
 }
 
-/** The same of a plan. */
+/** The same of a plan. A pin that goes, and comes again for something else, is there before and after. */
 function changesOf({ changes }: NodePlan): string[] {
-  return changes.flatMap(({ action, where, kind, what, pin, before, after }) => {
+  const lines = changes.flatMap(({ action, where, kind, what, pin, before, after }) => {
     const pins = pin === undefined ? [] : [`${action} pin ${pin}`];
     if (kind === 'program' || kind === 'map' || kind === 'pin') return pins;
     const name = `${kind} ${where} ${what.replace(/ \(\w+\)$/, '')}`;
     return [action === 'set' ? `set ${name} ${before} -> ${after}` : `${action} ${name}`, ...pins];
   });
+  const all = new Set(lines);
+  const isBoth = (line: string): boolean => {
+    const [, pin] = /^(?:make|remove) (pin .*)$/.exec(line) ?? [];
+    return pin !== undefined && all.has(`make ${pin}`) && all.has(`remove ${pin}`);
+  };
+  return lines.filter((line) => !isBoth(line));
 }
 
 /** A program whose tags are made up when it is loaded has a pin that cannot be said before. */
@@ -132,11 +137,21 @@ function withoutUnknown(done: readonly string[], said: readonly string[]): [done
   ];
 }
 
+/** A proxy, as it is named. */
+interface Named {
+  readonly netns: { readonly path: string };
+}
+
 interface Scene {
   readonly sys: Sys;
   readonly lab: Lab;
   /** Plans an operation, sees that nothing changes by it, does it, and compares. */
-  run(operation: Operation, perform: (engine: RedirectEngine) => Promise<unknown>): Promise<NodePlan>;
+  run(
+    operation: Operation,
+    perform: (engine: RedirectEngine) => Promise<unknown>,
+    /** Who is, or is to be, the proxy, and who is no more. */
+    proxies?: Partial<Record<'proxy' | 'earlier proxy', LabHost>>,
+  ): Promise<NodePlan>;
 }
 
 async function scene(options: EngineOptions): Promise<Scene> {
@@ -158,16 +173,22 @@ async function scene(options: EngineOptions): Promise<Scene> {
   return {
     sys,
     lab,
-    run: async (operation, perform) => {
-      const before = await snapshot(sys, lab, directory);
+    run: async (operation, perform, proxies = { proxy: lab.proxy }) => {
+      const spaces = Object.entries({ node: lab.node, ...proxies }).map(
+        ([name, { netns, socket }]) => ({ name, netns, socket }) as Space,
+      );
+      const before = await snapshot(sys, spaces, directory);
       const held = contents(sys, directory);
       const plan = await planOperation(operation, all);
-      expect(changesBetween(before, await snapshot(sys, lab, directory))).toEqual([]);
+      expect(changesBetween(before, await snapshot(sys, spaces, directory))).toEqual([]);
       expect(contents(sys, directory)).toBe(held);
       await using engine = await RedirectEngine.open(all);
       await perform(engine);
       await engine.close();
-      const [done, said] = withoutUnknown(changesBetween(before, await snapshot(sys, lab, directory)), changesOf(plan));
+      const [done, said] = withoutUnknown(
+        changesBetween(before, await snapshot(sys, spaces, directory)),
+        changesOf(plan),
+      );
       expect(said).toEqual(done);
       return plan;
     },
@@ -240,6 +261,17 @@ describeWith([root], 'what a plan says is what is done', () => {
       changed.map((name) => `replace ${name}`),
     );
     expect(changed).toEqual(['interfaces']);
+  });
+
+  test('a proxy in another namespace takes over', async () => {
+    const { lab, run } = await scene({ attach: 'tcx', steer: 'sk_lookup' });
+    const [proxy, next] = [lab.proxy, lab.outsider].map(({ path }) => ({ netns: { path } })) as [Named, Named];
+    await run({ kind: 'set-proxy', proxy }, (engine) => engine.setProxy(proxy));
+    await startProxy(lab.outsider);
+    const proxies = { proxy: lab.outsider, 'earlier proxy': lab.proxy };
+    const { changes } = await run({ kind: 'set-proxy', proxy: next }, (engine) => engine.setProxy(next), proxies);
+    const hosts = changes.filter(({ what }) => what === 'ztunnel_host_in on ingress');
+    expect(hosts.map(({ action, where }) => `${action} ${where}`)).toEqual(['remove v-proxy', 'make v-outsider']);
   });
 
   test('what others broke is part of it', async () => {

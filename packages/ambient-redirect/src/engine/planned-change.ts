@@ -15,7 +15,7 @@ export type Operation =
 export interface PlannedChange {
   /** `set` is for a setting that has a value before and after. */
   readonly action: 'make' | 'replace' | 'remove' | 'set';
-  /** Where: the name of an interface of the host, `node`, `proxy` (its namespace), `state` (what is pinned). */
+  /** Where: the name of an interface of the host, `node`, `proxy` or `earlier proxy` (their namespaces), `state` (what is pinned). */
   readonly where: string;
   readonly kind: 'qdisc' | 'hook' | 'steering' | 'setting' | 'route' | 'program' | 'map' | 'pin';
   /** What: `app_outbound on ingress`, `net/ipv4/conf/all/rp_filter`. */

@@ -51,7 +51,7 @@ function planText({ directory, changes, notes, refused }: NodePlan, output: Outp
 
 /** Interfaces first, then the rest. */
 function byPlace(one: string, other: string): number {
-  const rank = (where: string): number => ['proxy', 'node', 'state'].indexOf(where);
+  const rank = (where: string): number => ['earlier proxy', 'proxy', 'node', 'state'].indexOf(where);
   return rank(one) - rank(other);
 }
 
