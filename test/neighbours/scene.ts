@@ -17,7 +17,7 @@ import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { RedirectEngine, type EngineOptions } from '../../packages/ambient-redirect/src/engine/index.ts';
 import { statePath } from '../../packages/ambient-redirect/test/state.ts';
 import { Tracer } from '../../packages/netlink-tc/test/hook.ts';
@@ -29,7 +29,9 @@ import { haproxySessions, startHaproxy } from '../support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
 import { bundleOf } from '../support/main-command.ts';
 import { SLOWNESS } from '../support/slowness.ts';
+import { difference } from '../support/residue.ts';
 import { tempDir } from '../support/temp.ts';
+import { traces } from '../support/traces.ts';
 import type { Job } from './engine-main.ts';
 
 const MAIN = new URL('engine-main.ts', import.meta.url);
@@ -55,8 +57,11 @@ export interface Scene {
   pods(...names: ('client' | 'server')[]): { readonly id: string; readonly netns: { readonly fd: number } }[];
 }
 
-/** Makes a scene. All of it goes when the test ends. */
-export async function scene(options: EngineOptions = {}): Promise<Scene> {
+/**
+ * Makes a scene. All of it goes when the test ends; an engine has to leave nothing in it then.
+ * @param isLost whether the test takes from the engine what it has recorded: what settings were before is then known to nobody
+ */
+export async function scene(options: EngineOptions = {}, isLost = false): Promise<Scene> {
   const sys = await testSys();
   const lab = await createLab(sys);
   const directory = statePath(sys);
@@ -73,14 +78,18 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
     opened.push(engine);
     return engine;
   };
+  const clean: string[] = [];
   onTestFinished(async () => {
     for (const engine of opened) await engine.close();
     for (const child of children) await child.stop('SIGKILL');
     if (existsSync(directory)) await (await openOne()).teardown();
+    const left = ownTraces(lab);
     await lab.close();
+    if (!isLost && clean.length > 0) expect(difference(clean, left), 'left in the lab').toEqual([]);
   });
   await lab.server.serveHttp();
   const proxy = await startHaproxy(lab.proxy);
+  clean.push(...ownTraces(lab));
   const setProxy = async (engine: RedirectEngine): Promise<void> => {
     await engine.setProxy({ netns: { fd: lab.proxy.netns.fd }, pid: proxy.pid });
   };
@@ -114,6 +123,16 @@ export async function scene(options: EngineOptions = {}): Promise<Scene> {
     },
     pods: (...names) => names.map((id) => ({ id, netns: { fd: lab[id].netns.fd } })),
   };
+}
+
+/** What can only be ours in the namespaces of a lab: rules, routes of tables with numbers, programs, and how packets are forwarded. */
+function ownTraces({ node, proxy }: Lab): string[] {
+  const ours = /^rule |^route .* table \d|app_(in|out)bound|ztunnel_|\/conf\/(all|eth0|v-proxy)\/|rcu_expedited/;
+  return [node, proxy].flatMap(({ name, path }) =>
+    traces(path)
+      .filter((line) => ours.test(line))
+      .map((line) => `${name}: ${line}`),
+  );
 }
 
 /**

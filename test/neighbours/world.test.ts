@@ -27,8 +27,8 @@ const ETH0 = 2;
 const NOTHING: ReconcileReport = { repaired: [], removed: [], failed: [] };
 
 /** A scene with both pods enrolled, and nothing to do. */
-async function enrolled(attach: 'tcx' | 'clsact'): Promise<{ stage: Scene; engine: RedirectEngine }> {
-  const stage = await scene({ attach });
+async function enrolled(attach: 'tcx' | 'clsact', isLost = false): Promise<{ stage: Scene; engine: RedirectEngine }> {
+  const stage = await scene({ attach }, isLost);
   const engine = await stage.open();
   await engine.enroll(stage.pods('client', 'server'), { established: 'reset' });
   expect(await engine.reconcile()).toEqual(NOTHING);
@@ -155,7 +155,7 @@ describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'changes of the wo
   });
 
   test('pins of programs and of a map are removed: what runs goes on', async () => {
-    const { stage, engine } = await enrolled('clsact');
+    const { stage, engine } = await enrolled('clsact', true);
     const folder = `${stage.directory}/v1`;
     for (const name of readdirSync(`${folder}/programs`)) rmSync(`${folder}/programs/${name}`);
     await finds(engine, NOTHING);
@@ -184,7 +184,7 @@ describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'changes of the wo
   });
 
   test('all pins are removed under an engine: it says so, and another begins anew', async () => {
-    const stage = await scene({ attach: 'tcx' });
+    const stage = await scene({ attach: 'tcx' }, true);
     if (lacksTcx(stage.sys)) return;
     const engine = await stage.open();
     await engine.enroll(stage.pods('client', 'server'));
