@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
+import { SLOWNESS } from '../../../../test/support/slowness.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
 import { engineLab } from '../../test/engine-lab.ts';
 import type { TrafficEvent } from '../observe/index.ts';
@@ -241,7 +242,7 @@ test('the agent is asked for its own directory, and for no other', async () => {
 });
 
 describeWith([root], 'with an engine', () => {
-  test('what it tells arrives as it was', { timeout: 60_000 }, async () => {
+  test('what it tells arrives as it was', { timeout: 120_000 * SLOWNESS }, async () => {
     const node = await engineLab();
     await using engine = await node.open();
     await engine.enroll(node.pod('client'));
