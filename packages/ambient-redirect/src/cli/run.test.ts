@@ -16,6 +16,7 @@ describe('what is not understood', () => {
   test.each([
     [['frob'], "unknown command 'frob'", 'ambient-redirect --help'],
     [['complet'], "unknown command 'complet'; did you mean completion?", 'ambient-redirect --help'],
+    [['proxy', 'sett'], "unknown command 'sett'; did you mean set?", 'ambient-redirect proxy --help'],
     [['completion'], "missing required argument 'SHELL'", 'ambient-redirect completion --help'],
     [['completion', 'tcsh'], 'Allowed choices are bash, zsh, fish', 'ambient-redirect completion --help'],
     [
@@ -122,6 +123,24 @@ describe('as a process', () => {
   test('the exit code is that of the command', () => {
     expect(spawnCommand(['--version'])).toEqual({ code: 0, out: `${manifest.version}\n`, err: '' });
     expect(spawnCommand(['frob'])).toMatchObject({ code: 2, out: '' });
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends it in good order', async (signal, exitCode) => {
+    const [file, ...before] = COMMAND;
+    const child = spawn(file, [...before, 'enroll', '--file', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    // More than a pipe holds: once it is gone, the command reads.
+    const line = `# ${'x'.repeat(1 << 20)}\n`;
+    await new Promise((resolve) => child.stdin.write(line, resolve));
+    child.kill(signal);
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, err }).toEqual({ code: exitCode, err: `ambient-redirect: stopped by ${signal}\n` });
   });
 
   test('a reader that goes away is the end, and no failure', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
-import { COMMANDS } from './commands/index.ts';
+import { COMMAND_GROUPS, COMMANDS } from './commands/index.ts';
 import type { CommandIo } from './command-spec.ts';
 import { CliError, EXIT, exitCodeOf, Interrupted, OutputClosed, tellError } from './errors.ts';
 import { Output, paint, toJson } from './output.ts';
@@ -51,7 +51,9 @@ export function version(): string {
 function usageError(error: CommanderError, argv: readonly string[]): CliError {
   const [first = '', ...suggestion] = error.message.replace(/^error: /, '').split('\n');
   const named = COMMANDS.find(({ name }) => name.split(' ').every((word, at) => argv[at] === word));
-  const help = `${NAME}${named === undefined ? '' : ` ${named.name}`} --help`;
+  const [group = ''] = argv;
+  const about = named?.name ?? (Object.hasOwn(COMMAND_GROUPS, group) ? group : undefined);
+  const help = `${NAME}${about === undefined ? '' : ` ${about}`} --help`;
   const did = suggestion.join(' ').replace(/^\(Did(.*)\)$/, 'did$1 ');
   return new CliError(first.replace(/\.$/, ''), { hint: `${did}Try: ${help}` });
 }

@@ -5,18 +5,25 @@ import { describe, expect, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import type { DemoReport } from './report.ts';
 
-const COMMAND = ['--conditions=@ambient/source', '--import', 'tsx', fileURLToPath(new URL('main.ts', import.meta.url))];
+/** The demo by itself, and the command that shows it. */
+const STARTS = { 'npm run demo': ['main.ts'], 'ambient-redirect demo': ['../cli/main.ts', 'demo'] } as const;
 
-function demo(argv: readonly string[], options: { readonly uid?: number } = {}): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, [...COMMAND, ...argv], { encoding: 'utf8', timeout: 110_000, ...options });
+function demo(
+  argv: readonly string[],
+  { start = 'npm run demo', ...options }: { readonly start?: keyof typeof STARTS; readonly uid?: number } = {},
+): SpawnSyncReturns<string> {
+  const [file, ...before] = STARTS[start];
+  const main = fileURLToPath(new URL(file, import.meta.url));
+  const node = ['--conditions=@ambient/source', '--import', 'tsx', main, ...before];
+  return spawnSync(process.execPath, [...node, ...argv], { encoding: 'utf8', timeout: 110_000, ...options });
 }
 
-describeWith([root], 'npm run demo', () => {
+describeWith([root], 'the demo', () => {
   test.each([
-    ['tcx', 'sk_lookup'],
-    ['clsact', 'tproxy'],
-  ])('by %s and %s: all is as told', { timeout: 120_000 }, (attach, steer) => {
-    const { status, stdout, stderr } = demo(['--json', `--attach=${attach}`, `--steer=${steer}`]);
+    ['npm run demo', 'tcx', 'sk_lookup'],
+    ['ambient-redirect demo', 'clsact', 'tproxy'],
+  ] as const)('%s, by %s and %s: all is as told', { timeout: 120_000 }, (start, attach, steer) => {
+    const { status, stdout, stderr } = demo(['--json', `--attach=${attach}`, `--steer=${steer}`], { start });
     expect(stderr).toBe('');
     const report = JSON.parse(stdout) as DemoReport;
     expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
@@ -34,7 +41,7 @@ describeWith([root], 'npm run demo', () => {
   });
 });
 
-describe('the demo', () => {
+describe('its options', () => {
   test('refuses an option that it does not have', () => {
     const { status, stderr } = demo(['--kep']);
     expect(stderr).toContain("'--kep'");

@@ -21,6 +21,8 @@ export interface ShowIo {
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly stderr: { write(text: string): unknown };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ends the waiting of `keep`: what was made is taken away. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -43,11 +45,12 @@ export async function showDemo({ json, keep, attach, steer }: ShowOptions, io: S
   return report.ok;
 }
 
-async function lookAround(network: DemoNetwork, directory: string, { stdin, stderr }: ShowIo): Promise<void> {
+async function lookAround(network: DemoNetwork, directory: string, { stdin, stderr, signal }: ShowIo): Promise<void> {
   const enter = (['node', 'client', 'proxy'] as const).map(
     (name) => `  ${name.padEnd(6)} nsenter --net=/proc/${process.pid}/fd/${network[name].netns.fd}\n`,
   );
   stderr.write(`\nKept, pinned in ${directory}. Look around:\n${enter.join('')}Press Enter to take it all away.\n`);
-  await once(stdin, 'data');
+  // Whether it is a line or the signal that ends it makes no difference here.
+  await once(stdin, 'data', signal && { signal }).catch(() => undefined);
   stdin.destroy();
 }

@@ -1,14 +1,21 @@
 import { readFileSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
 import { parsePods } from '../../config/index.ts';
 import type { PodRequest } from '../../engine/index.ts';
 import type { CommandIo } from '../command-spec.ts';
 import { CliError } from '../errors.ts';
 
 /** The pods of a file; of the standard input where it is called `-`. */
-export async function readPods(file: string, { stdin }: CommandIo): Promise<readonly PodRequest[]> {
+export async function readPods(file: string, { stdin, signal }: CommandIo): Promise<readonly PodRequest[]> {
   if (file !== '-') return parsePods(readText(file), file);
   const parts: Buffer[] = [];
-  for await (const part of stdin as AsyncIterable<Buffer | string>) parts.push(Buffer.from(part));
+  try {
+    for await (const part of addAbortSignal(signal, stdin) as AsyncIterable<Buffer | string>)
+      parts.push(Buffer.from(part));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
   return parsePods(Buffer.concat(parts).toString('utf8'), 'standard input');
 }
 
