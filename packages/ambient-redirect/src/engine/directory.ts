@@ -18,19 +18,13 @@ import { AmbientRedirectError } from '../error.ts';
 import { MAPS } from '../maps.ts';
 import { checkPlace } from './bpffs.ts';
 import { lockDirectory } from './lock.ts';
-import { migrate, MIGRATION_RECORD, SCHEMA_RECORD, settleMigration, type MigrationState } from './migration.ts';
-import { POD_RECORDS } from './pod-record.ts';
+import { SCHEMA_RECORD } from './migration.ts';
 import { RecordStore } from './records.ts';
-import { compareSchemas, schema, schemaDigest, type Schema } from './schema.ts';
+import { schema, schemaDigest, type Schema } from './schema.ts';
+import { bringIn, differs, readSchema } from './state-schema.ts';
 
 /** The layout of the directory, and of the map of records: what all versions must agree on to tell each other apart. */
 export const VERSION = 'v1';
-
-/**
- * Maps in which programs note connections for the packets that follow. While two versions of the programs run side by side, they must be the same to
- * both.
- */
-export const NOTES: readonly string[] = ['direct', 'exempt'] satisfies (keyof typeof MAPS)[];
 
 type With<K extends 'key' | 'value', L> = L extends AnyLayout ? { readonly [P in K]: L } : unknown;
 
@@ -96,7 +90,8 @@ export class StateDirectory implements Disposable {
     const lock = readOnly ? undefined : lockDirectory(sys, path, { create });
     try {
       const ours = schema(maps);
-      let recorded = readSchema(sys, path, readOnly);
+      const place = { sys, path, folder: `${path}/${VERSION}`, readOnly };
+      let recorded = readSchema(place);
       if (recorded === undefined) {
         checkUnused(path);
         if (!readOnly) removeTree(path);
@@ -104,7 +99,7 @@ export class StateDirectory implements Disposable {
         for (const folder of ['maps', 'programs', 'links'])
           mkdirSync(`${path}/${VERSION}/${folder}`, { recursive: true });
       } else {
-        recorded = bringIn(sys, path, { recorded, ours, maps, readOnly });
+        recorded = bringIn(place, { recorded, ours, maps });
       }
       const opened = openMaps(sys, path, { recorded, maps, readOnly });
       const directory = new StateDirectory(sys, path, opened, ours, lock);
@@ -226,76 +221,6 @@ export class StateDirectory implements Disposable {
 
 function mapPath(path: string, name: string): string {
   return `${path}/${VERSION}/maps/${name}`;
-}
-
-/** The records of a state; undefined where it has none. @throws AmbientRedirectError `ERR_SCHEMA` when they are laid out differently */
-function openRecords(
-  sys: Sys,
-  path: string,
-  readOnly: boolean,
-): (Disposable & { readonly store: RecordStore }) | undefined {
-  try {
-    const map = openMap(sys, path, 'records', MAPS.records.definition, readOnly) as OpenMaps['records'] | undefined;
-    return map && { store: new RecordStore(map), [Symbol.dispose]: () => map.close() };
-  } catch (error) {
-    if (!isNetlinkTcError(error, 'ERR_INCOMPATIBLE')) throw error;
-    throw differs(path, [error.message], error);
-  }
-}
-
-/** The schema of a state, once a migration that was cut short is carried on, or undone. */
-function readSchema(sys: Sys, path: string, readOnly: boolean): Schema | undefined {
-  using records = openRecords(sys, path, readOnly);
-  const recorded = records?.store.get<Schema>(SCHEMA_RECORD);
-  if (records === undefined || recorded === undefined) return undefined;
-  if (typeof recorded.maps !== 'object') throw differs(path, ['its schema is not recorded as it is here']);
-  if (!readOnly) return settleMigration({ sys, folder: `${path}/${VERSION}`, records: records.store }) ?? recorded;
-  if (records.store.get(MIGRATION_RECORD) === undefined) return recorded;
-  throw differs(path, ['its maps are being made anew']);
-}
-
-/**
- * Sees to it that this version can use a state: makes anew which maps it has to.
- * @returns the schema of what is there by now
- * @throws AmbientRedirectError `ERR_SCHEMA`, with nothing touched
- */
-function bringIn(
-  sys: Sys,
-  path: string,
-  { recorded, ours, maps, readOnly }: Opening & { readonly recorded: Schema; readonly ours: Schema },
-): Schema {
-  const { remade, resized, refused } = compareSchemas(recorded, ours);
-  const reasons = [...refused];
-  if (remade.includes('records')) reasons.push('map records is of another size');
-  if (readOnly) reasons.push(...remade.map((name) => `map ${name} is not made anew yet`));
-  if (reasons.length > 0) throw differs(path, reasons);
-  using records = openRecords(sys, path, false);
-  const hasPods = records !== undefined && records.store.names(POD_RECORDS).length > 0;
-  // What programs of both versions look up has to be one map. As it is it does for both, if its size alone is another.
-  const asTheyAre = hasPods ? NOTES.filter((name) => remade.includes(name)) : [];
-  const unfit = asTheyAre.filter((name) => !resized.includes(name));
-  if (unfit.length > 0)
-    throw differs(
-      path,
-      unfit.map((name) => `map ${name} cannot be made anew while pods are enrolled`),
-    );
-  const now = remade.filter((name) => !asTheyAre.includes(name));
-  if (records === undefined || now.length === 0) return recorded;
-  const state: MigrationState = { sys, folder: `${path}/${VERSION}`, records: records.store };
-  const result = migrate(state, recorded, { maps, ours, remade: now });
-  if ('full' in result) throw differs(path, [`map ${result.full} has more entries than there is room for`]);
-  return result.becomes;
-}
-
-function differs(path: string, differences: readonly string[], cause?: unknown): AmbientRedirectError {
-  return new AmbientRedirectError(
-    'ERR_SCHEMA',
-    `the state in ${path} is laid out differently: ${differences.join('; ')}`,
-    {
-      hint: 'run the version that made it to unenroll all pods and tear down, then this one',
-      ...(cause === undefined ? {} : { cause }),
-    },
-  );
 }
 
 /** A state that was never completed has nothing that uses it. */

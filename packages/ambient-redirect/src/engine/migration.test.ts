@@ -256,6 +256,8 @@ describeWith([root], 'a state of another version', () => {
       using second = StateDirectory.open(sys, path);
       expect(size(second)).toBe(64);
       expect(second.maps.exempt.lookup(flow)).toBe(2);
+      using looker = StateDirectory.open(sys, path, { readOnly: true });
+      expect(size(looker)).toBe(64);
     }
     expect(() => StateDirectory.open(sys, path, { maps: other })).toThrow(
       /map direct cannot be made anew while pods are enrolled/,
