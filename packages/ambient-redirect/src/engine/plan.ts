@@ -1,7 +1,7 @@
 import { openPinnedMap, openSys, isNetlinkTcError } from 'netlink-tc';
 import { AmbientRedirectError } from '../error.ts';
 import { MAPS } from '../maps.ts';
-import { NOTES, VERSION } from './directory.ts';
+import { VERSION } from './directory.ts';
 import { SCHEMA_RECORD } from './migration.ts';
 import { DEFAULT_DIRECTORY, type EngineOptions } from './options.ts';
 import { openGround } from './plan-ground.ts';
@@ -10,6 +10,7 @@ import type { NodePlan, Operation, PlannedChange } from './planned-change.ts';
 import { POD_RECORDS } from './pod-record.ts';
 import { RecordStore } from './records.ts';
 import { compareSchemas, schema, type Schema } from './schema.ts';
+import { NOTES } from './state-schema.ts';
 
 /**
  * Says what an operation would change, and changes nothing: the node is looked at as an engine would find it, whoever has it.
