@@ -215,8 +215,14 @@ export const proxyCounters: MapHandle<'percpu_array', U32, U64> = percpuArrayMap
 /** Listeners of the proxy by purpose: each has a slot for IPv4 and, after it, one for IPv6. A dual-stack socket is in both. */
 export const LISTENER = { outbound: 0, hbone: 2, plaintext: 4, dnsTcp: 6, dnsUdp: 8 } as const;
 
-/** The proxy's listening sockets. One that is closed leaves its slot by itself. */
-export const listeners: MapHandle<'sockmap', U32, undefined> = sockmap('listeners', { maxEntries: 10 });
+/** Slots that the listeners of one proxy take. */
+export const LISTENER_SLOTS = 10;
+
+/** Which of two proxies' listeners: one of them takes over from the other. */
+export type ListenerBank = 0 | 1;
+
+/** The listening sockets of a proxy, and of another one after them. One that is closed leaves its slot by itself. */
+export const listeners: MapHandle<'sockmap', U32, undefined> = sockmap('listeners', { maxEntries: 2 * LISTENER_SLOTS });
 
 /** A prefix of a set of prefixes. The set's number is part of what is matched: `length` counts its 32 bits too. */
 export const CidrKey: StructLayout<{ readonly length: U32; readonly set: U32; readonly address: Ipv6 }> = struct(

@@ -1,5 +1,5 @@
 import type { Sys } from 'netlink-tc';
-import type { AppFacts, HostInFacts, NodeFacts, ProxyFacts } from '../programs/index.ts';
+import type { AppFacts, HostInFacts, NodeFacts, ProxyEnd, ProxyFacts } from '../programs/index.ts';
 import { hostAddresses, type Host } from '../topology/index.ts';
 import type { StateDirectory } from './directory.ts';
 import type { DirectFlows } from './direct-flows.ts';
@@ -8,19 +8,29 @@ import type { EngineSettings } from './options.ts';
 import type { PodMaps } from './pod-maps.ts';
 import { POD_RECORDS, podRecordName, type PodRecord } from './pod-record.ts';
 import type { ProgramStore } from './program-store.ts';
-import type { ProxySide } from './proxy-side.ts';
+import type { ProxySide, ProxyState } from './proxy-side.ts';
 import type { ReconcileReport } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
 import { tellDelivered, tellFacts, type Telling } from './telling.ts';
 
 /** Name of the record that says what the pods' entries were placed by. */
 export const PLACES_RECORD = 'places';
-/** Name of the record of the program at the proxy's host-side interface. */
-export const HOST_IN_RECORD = 'host-in';
+/** What the names of the records of programs at a proxy's host-side interface begin with; the interface's index follows. */
+export const HOST_IN_RECORDS = 'host-in/';
 
 /** Where `ztunnel_host_in` is, and for which interface it was attached. */
 export interface HostInRecord {
   readonly hook: HookRecord;
+}
+
+/** Name of the record of the program at a proxy's host-side interface. */
+export function hostInRecord(device: number): string {
+  return `${HOST_IN_RECORDS}${device}`;
+}
+
+/** Where `ztunnel_host_in` of an interface is. */
+export function hostInHook(records: RecordStore, device: number): HookRecord | undefined {
+  return records.get<HostInRecord>(hostInRecord(device))?.hook;
 }
 
 /** What the parts of the engine work with: the kernel's objects, and what is known of them. */
@@ -49,7 +59,7 @@ export interface EngineContext {
 /** What of it programs are made of. */
 export type FactsContext = Pick<EngineContext, 'settings' | 'node' | 'telling'> & {
   readonly pods: ReadonlyMap<string, PodRecord>;
-  readonly proxySide: Pick<ProxySide, 'state'>;
+  readonly proxySide: Pick<ProxySide, 'state' | 'leaving'>;
 };
 
 /** The pods that the last engine left. */
@@ -87,9 +97,28 @@ function proxyFacts({ proxySide, settings }: FactsContext): ProxyFacts {
   const { state } = proxySide;
   const isAway = state === undefined || (state.status === 'away' && settings.withoutProxy === 'pass');
   if (isAway) return { away: settings.withoutProxy };
-  const { hostInterface, ownInterface, tags } = state;
+  const { leaving } = proxySide;
+  if (leaving === undefined) return endOf(state);
+  const old = endOf({ ...leaving, tags: leaving.steering.tags });
+  if (!leaving.moved) return { ...old, other: { ...endOf(state), netnsId: leaving.successorNetnsId } };
+  return { ...endOf(state), other: { ...old, netnsId: leaving.netnsId } };
+}
+
+function endOf({
+  hostInterface,
+  ownInterface,
+  tags,
+}: Pick<ProxyState, 'hostInterface' | 'ownInterface' | 'tags'>): ProxyEnd {
   return { ifindex: hostInterface.index, mac: ownInterface.mac, ...(tags === undefined ? {} : { tags }) };
 }
+
+/** The proxy, and the one that leaves: what comes in by their interfaces is from a proxy. */
+export function proxiesOf({ state, leaving }: Pick<ProxySide, 'state' | 'leaving'>): readonly SomeProxy[] {
+  return [state, leaving].flatMap((proxy) => proxy ?? []);
+}
+
+/** A proxy, whether it is the one of now or one that leaves. */
+type SomeProxy = Pick<ProxyState, 'hostInterface' | 'addresses'>;
 
 /** What a pod's programs are made of. @param pod without an id, those of one that nobody listens to */
 export function appFacts(
@@ -100,9 +129,11 @@ export function appFacts(
   return { node, policy, mode, proxy: proxyFacts(context), ...tellFacts(telling, id) };
 }
 
-/** What the program at the proxy's host-side interface is made of. */
-export function hostInFacts({ node, pods, proxySide, telling }: FactsContext): HostInFacts {
-  const addresses = proxySide.state?.addresses ?? { ipv4: [], ipv6: [] };
+/** What the program at a proxy's host-side interface is made of. */
+export function hostInFacts(
+  { node, pods, telling }: FactsContext,
+  { addresses }: Pick<SomeProxy, 'addresses'>,
+): HostInFacts {
   const preserving = [...pods.values()].some(({ mode }) => mode !== 'full');
   return { node, proxy: { addresses }, preserving, ...tellDelivered(telling) };
 }

@@ -1,5 +1,15 @@
 import type { Direction } from 'netlink-tc';
-import { appFacts, HOST_IN_RECORD, hostInFacts, savePod, type EngineContext, type HostInRecord } from './context.ts';
+import {
+  appFacts,
+  HOST_IN_RECORDS,
+  hostInFacts,
+  hostInHook,
+  hostInRecord,
+  proxiesOf,
+  savePod,
+  type EngineContext,
+  type HostInRecord,
+} from './context.ts';
 import type { HookRecord, HookState } from './hook.ts';
 import { OWNER, type PodRecord } from './pod-record.ts';
 import type { StoredProgram } from './program-store.ts';
@@ -50,21 +60,34 @@ export async function convergePod(
   return { pod: now, repairs };
 }
 
-/** Sees to it that the proxy's host-side interface has its program, where there is a proxy; takes it away where there is none. */
+/** Sees to it that the host's end of each proxy's interface has its program, and no other has. */
 export async function convergeHostIn(context: EngineContext): Promise<readonly Repair[]> {
   const { directory, programs, hooks, proxySide } = context;
-  const device = proxySide.state?.hostInterface.index;
-  let record = directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook;
-  if (record !== undefined && record.device !== device) {
-    await hooks.detach(record);
-    directory.records.delete(HOST_IN_RECORD);
-    record = undefined;
+  const { records } = directory;
+  const proxies = proxiesOf(proxySide);
+  for (const name of records.names(HOST_IN_RECORDS)) {
+    if (proxies.some(({ hostInterface }) => name === hostInRecord(hostInterface.index))) continue;
+    const record = records.get<HostInRecord>(name);
+    if (record !== undefined) await hooks.detach(record.hook);
+    records.delete(name);
   }
-  if (device === undefined) return [];
-  const place = { device, direction: 'ingress', owner: 'ztunnel_host_in', pinName: 'host-in' } as const;
-  const { hook, found } = await convergeHook(context, record, place, programs.hostIn(hostInFacts(context)));
-  if (hook !== record) directory.records.put(HOST_IN_RECORD, { hook });
-  return found === undefined ? [] : [{ subject: 'proxy', found: `ztunnel_host_in ${found}` }];
+  const repairs: Repair[] = [];
+  for (const proxy of proxies) {
+    const { index: device } = proxy.hostInterface;
+    const record = hostInHook(records, device);
+    const place = { device, direction: 'ingress', owner: 'ztunnel_host_in', pinName: `host-in-${device}` } as const;
+    const program = programs.hostIn(hostInFacts(context, proxy));
+    const { hook, found } = await convergeHook(context, record, place, program);
+    if (hook !== record) records.put(hostInRecord(device), { hook });
+    if (found !== undefined) repairs.push({ subject: 'proxy', found: `ztunnel_host_in ${found}` });
+  }
+  return repairs;
+}
+
+/** Puts the programs of all pods, and of the proxies' interfaces, in line with what is known now. */
+export async function convergeAll(context: EngineContext): Promise<void> {
+  await convergeHostIn(context);
+  for (const pod of context.pods.values()) if (pod.phase !== 'leaving') await convergePod(context, pod);
 }
 
 /** Where a hook of ours is to be. */

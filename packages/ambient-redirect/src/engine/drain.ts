@@ -3,6 +3,7 @@ import { savePod, type EngineContext } from './context.ts';
 import { convergeHostIn, convergePod } from './converge.ts';
 import { mapped, openConnections } from './direct-flows.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
+import type { LeavingProxy } from './leaving-proxy.ts';
 import { openPodNetns } from './pod-netns.ts';
 import { letPass, removePod } from './unenroll.ts';
 
@@ -44,20 +45,31 @@ export async function settleDrains(context: EngineContext): Promise<ReadonlyMap<
   return left;
 }
 
-/** The connections that the proxy has, by the addresses at both their ends. */
+/** The connections that the proxy has, and one that leaves, by the addresses at both their ends. */
 async function proxiedBy({ sys, proxySide }: EngineContext): Promise<ReadonlyMap<string, readonly bigint[]>> {
   const byAddress = new Map<string, bigint[]>();
-  const { state } = proxySide;
+  const { state, leaving } = proxySide;
   if (state === undefined) return byAddress;
   const path = state.pid === undefined ? undefined : `/proc/${state.pid}/ns/net`;
-  using netns = openPodNetns(sys, state.netnsInode, path);
-  if (netns === undefined) return byAddress;
-  for (const { local, remote, cookie } of await openConnections(sys, netns)) {
-    for (const address of new Set([mapped(local.address), mapped(remote.address)])) {
-      const cookies = byAddress.get(address);
-      if (cookies === undefined) byAddress.set(address, [cookie]);
-      else cookies.push(cookie);
+  const namespaces = [
+    { inode: state.netnsInode, path },
+    ...(leaving ? [{ inode: leaving.identity.netns, path: pathOf(leaving) }] : []),
+  ];
+  for (const { inode, path: at } of namespaces) {
+    using netns = openPodNetns(sys, inode, at);
+    if (netns === undefined) continue;
+    for (const { local, remote, cookie } of await openConnections(sys, netns)) {
+      for (const address of new Set([mapped(local.address), mapped(remote.address)])) {
+        const cookies = byAddress.get(address);
+        if (cookies === undefined) byAddress.set(address, [cookie]);
+        else cookies.push(cookie);
+      }
     }
   }
   return byAddress;
+}
+
+/** Where the namespace of a proxy that leaves is found first. */
+function pathOf({ reference }: LeavingProxy): string | undefined {
+  return reference !== undefined && 'path' in reference ? reference.path : undefined;
 }

@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { settlePreserved } from './advance.ts';
 import { inBulk } from './bulk.ts';
 import { wantsDns, type EngineContext } from './context.ts';
-import { convergeHostIn, convergePod } from './converge.ts';
+import { convergeAll, convergeHostIn } from './converge.ts';
 import { beginDrain, settleDrains } from './drain.ts';
 import { enrollPods, type Enrolment, type EnrollOptions, type EnrolmentFailure } from './enroll.ts';
+import { handOver, settleHandOver } from './hand-over.ts';
 import type { PodRequest } from './roster.ts';
 import { readMetrics, type EngineMetrics } from './metrics.ts';
 import { closeContext, openContext } from './open-context.ts';
@@ -107,19 +108,22 @@ export class RedirectEngine implements AsyncDisposable {
   #proxyChanged(): void {
     if (this.#closed || this.#context.settings.withoutProxy === 'drop') return;
     // What fails here fails again, and is told, at the next reconcile.
-    this.#inTurn((context) => this.#converge(context)).catch(() => undefined);
+    this.#inTurn((context) => convergeAll(context)).catch(() => undefined);
   }
 
   /** Looks again, as long as there are connections that run past the proxy until they end. */
   #settleLater(): void {
     if (this.#timer !== undefined) return;
-    if (![...this.#context.pods.values()].some(({ mode }) => mode === 'preserve' || mode === 'drain')) return;
+    const { pods, proxySide } = this.#context;
+    const isOnItsWay = [...pods.values()].some(({ mode }) => mode === 'preserve' || mode === 'drain');
+    if (!isOnItsWay && proxySide.leaving === undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#closed) return;
       const settle = this.#inTurn(async (context) => {
         await settlePreserved(context);
         await settleDrains(context);
+        await settleHandOver(context);
       });
       // A failure is told by the next reconcile, which does the same.
       settle.catch(() => undefined).finally(() => this.#settleLater());
@@ -127,17 +131,13 @@ export class RedirectEngine implements AsyncDisposable {
     this.#timer.unref();
   }
 
-  /** Puts the programs of all pods, and of the proxy's interface, in line with what is known now. */
-  async #converge(context: EngineContext): Promise<void> {
-    await convergeHostIn(context);
-    for (const pod of context.pods.values()) if (pod.phase !== 'leaving') await convergePod(context, pod);
-  }
-
   /**
    * Says who the proxy is, at the beginning, and when it is another one. What the node needs for it is set and recorded before anything is sent to it.
    *
-   * One proxy takes over from another without a connection lost when both are in the same namespace, on the same ports (`SO_REUSEPORT`): start the
-   * new one, name it with `handover`, then end the old one softly. When that has ended, name the new one without.
+   * One proxy takes over from another without a connection lost. Where both are in the same namespace, on the same ports (`SO_REUSEPORT`): start the
+   * new one, name it with `handover`, then end the old one softly. When that has ended, name the new one without. Where the new one is in a namespace
+   * of its own: start it and name it. What is new goes to it; the old one keeps the connections that it has, and when they have ended nothing of
+   * it is left. `status` tells how many there are; to end it sooner, end its process. To name the old one again takes it back.
    * @param options `handover`: new connections come to none but its own sockets
    * @throws AmbientRedirectError `ERR_PROXY_NOT_LISTENING` when it does not listen where it should; what `resolvePod` throws
    */
@@ -145,8 +145,8 @@ export class RedirectEngine implements AsyncDisposable {
     const { handover = false } = options;
     return this.#inTurn(async (context) => {
       const state = await context.proxySide.set(proxy, context.node, { dns: wantsDns(context), handover });
-      await this.#converge(context);
-      await context.proxySide.settle();
+      await handOver(context);
+      this.#settleLater();
       return state;
     });
   }
@@ -155,7 +155,7 @@ export class RedirectEngine implements AsyncDisposable {
   clearProxy(): Promise<void> {
     return this.#inTurn(async (context) => {
       await context.proxySide.clear();
-      await this.#converge(context);
+      await convergeAll(context);
     });
   }
 
@@ -282,7 +282,7 @@ export class RedirectEngine implements AsyncDisposable {
         context.telling = undefined;
         const silenced = this.#inTurn(async (now) => {
           if (now.telling !== undefined) return;
-          await this.#converge(now);
+          await convergeAll(now);
           recordTelling(now.directory.records, undefined);
         });
         // Programs that go on telling nobody are only slower: the next reconcile exchanges them, if this fails.
@@ -291,7 +291,7 @@ export class RedirectEngine implements AsyncDisposable {
       context.telling = telling;
       try {
         recordTelling(context.directory.records, telling);
-        await this.#converge(context);
+        await convergeAll(context);
       } catch (error) {
         stream.close();
         throw error;

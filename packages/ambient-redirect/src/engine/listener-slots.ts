@@ -1,6 +1,7 @@
 import type { Fd } from 'netlink-tc';
 import type { OpenMaps } from './directory.ts';
-import { LISTENER_SLOTS, type ListenerChoice } from './listeners.ts';
+import { LISTENER_SLOTS, type ListenerBank } from '../maps.ts';
+import type { ListenerChoice } from './listeners.ts';
 
 /** The map `listeners`: sockets go in by their descriptors, and come out as their cookies. */
 export type ListenerMap = Pick<OpenMaps['listeners'], 'lookup' | 'update' | 'delete'>;
@@ -10,18 +11,21 @@ const ALL: readonly number[] = Array.from({ length: LISTENER_SLOTS }, (_, slot) 
 /** The value of a slot, as a number of 64 bits in the byte order of the machine. */
 const word = (bytes: Uint8Array): BigUint64Array => new BigUint64Array(bytes.buffer, bytes.byteOffset, 1);
 
-/** The slots of the map that programs take the proxy's listeners from. */
+/** The slots of the map that programs take one proxy's listeners from. */
 export class ListenerSlots {
   readonly #map: ListenerMap;
+  readonly #first: number;
 
-  constructor(map: ListenerMap) {
+  /** @param bank which part of the map */
+  constructor(map: ListenerMap, bank: ListenerBank) {
     this.#map = map;
+    this.#first = bank * LISTENER_SLOTS;
   }
 
   /** Cookies of the sockets in the slots; a slot whose socket was closed is empty by itself. */
   cookies(): (bigint | undefined)[] {
     return ALL.map((slot) => {
-      const value = this.#map.lookup(slot);
+      const value = this.#map.lookup(this.#first + slot);
       return value === undefined ? undefined : word(value.slice())[0];
     });
   }
@@ -41,7 +45,7 @@ export class ListenerSlots {
       using fd = take(inode);
       const value = new Uint8Array(8);
       word(value)[0] = BigInt(fd.number);
-      for (const { slot, socket } of wrong) if (socket.inode === inode) this.#map.update(slot, value);
+      for (const { slot, socket } of wrong) if (socket.inode === inode) this.#map.update(this.#first + slot, value);
     }
     const kept = new Set(chosen.map(({ slot }) => slot));
     const old = ALL.filter((slot) => now[slot] !== undefined && !kept.has(slot));
@@ -56,10 +60,10 @@ export class ListenerSlots {
 
   #empty(slot: number): void {
     try {
-      if (this.#map.lookup(slot) !== undefined) this.#map.delete(slot);
+      if (this.#map.lookup(this.#first + slot) !== undefined) this.#map.delete(this.#first + slot);
     } catch (error) {
       // The kernel does not take what is not there, and the socket may have been closed meanwhile.
-      if (this.#map.lookup(slot) !== undefined) throw error;
+      if (this.#map.lookup(this.#first + slot) !== undefined) throw error;
     }
   }
 }

@@ -50,9 +50,6 @@ const SLOTS: readonly { readonly slot: number; readonly purpose: ListenerPurpose
   { slot: slot + 1, purpose, family: 'ipv6' },
 ]);
 
-/** How many slots there are. */
-export const LISTENER_SLOTS: number = SLOTS.length;
-
 /** Without these there is no proxy; the others are of use to some. */
 const REQUIRED: readonly ListenerPurpose[] = ['outbound', 'plaintext'];
 

@@ -4,6 +4,8 @@ import { netnsOf, type SettingsTarget } from '../node/target.ts';
 import { readSysctl } from '../node/sysctl.ts';
 import type { DirectionTags, SteerFacts, TproxyFacts } from '../programs/index.ts';
 import { VERSION } from './directory.ts';
+import type { ListenerBank } from '../maps.ts';
+import type { LeavingProxy } from './leaving-proxy.ts';
 import type { HookPlanner, HookSpace } from './plan-hooks.ts';
 import type { Ground } from './plan-ground.ts';
 import type { PlannedChange } from './planned-change.ts';
@@ -18,7 +20,7 @@ import {
 } from './proxy-settings.ts';
 import { PROXY_RECORD, type ProxyRecord, type ProxyReference, type ProxyState } from './proxy-state.ts';
 import { Hooks } from './hook.ts';
-import { lookupMissing, STEER_PIN, TPROXY_PIN } from './steering.ts';
+import { bankOf, lookupMissing, STEER_PINS, TPROXY_PINS } from './steering.ts';
 
 /** The proxy as it is to be. */
 export interface ProxyAim extends Pick<ProxyRecord, 'ports' | 'dns' | 'handover'> {
@@ -77,17 +79,23 @@ export class ProxyPlanner {
     const record = recordedProxy(this.#ground);
     const isSamePlace = record !== undefined && isSame(record.identity, place.identity);
     const mode = await this.#mode(place, ports, must);
-    await this.#set(settingsTarget(this.#ground.host, place, settings.routing), place);
-    if (record !== undefined && !isSamePlace) await this.unsteer(EARLIER);
-    const before = isSamePlace ? record.steering : undefined;
+    const leaving = context?.proxySide.leaving;
+    const isReturning = leaving !== undefined && isSame(leaving.identity, place.identity);
+    const stays = isSamePlace ? leaving : record;
+    await this.#set(settingsTarget(this.#ground.host, place, settings.routing, stays?.hostInterface.name), place);
+    const before = isSamePlace ? record.steering : isReturning ? leaving.steering : undefined;
+    const bank = bankOf(before, record?.steering);
+    // What goes to the one before it from now on is what it has.
+    if (record?.steering.mode === 'sk_lookup' && !isSamePlace) this.#unlink(record.steering.bank, EARLIER);
+    if (leaving !== undefined && !isSamePlace && !isReturning) await this.#takeSteering(leaving, EARLIER);
     const addresses = await place.ownAddresses();
     const { podInterface, hostInterface } = place.topology;
     const tags = mode === 'tproxy' ? (before?.tags ?? UNKNOWN_TAGS) : undefined;
     if (tags === undefined) {
       const proxy = { ifindex: podInterface.index, addresses };
-      const facts: SteerFacts = { node, proxy, hbone: ports.hbone, dns, handover };
+      const facts: SteerFacts = { node, proxy, hbone: ports.hbone, dns, handover, bank };
       this.programs.push(['ztunnel_steer', facts]);
-      this.#steer(place, context?.programs.find('ztunnel_steer', facts)?.id);
+      this.#steer(place, bank, context?.programs.find('ztunnel_steer', facts)?.id);
       if (before?.hook !== undefined)
         this.changes.push(...(await this.#hooks.remove(this.#space(place), before.hook, 'proxy')));
     } else {
@@ -98,11 +106,11 @@ export class ProxyPlanner {
         where: 'proxy',
         direction: 'ingress',
         owner: 'ztunnel_tproxy',
-        pinName: TPROXY_PIN,
+        pinName: TPROXY_PINS[bank],
         programId: tags === UNKNOWN_TAGS ? undefined : context?.programs.find('ztunnel_tproxy', facts)?.id,
       } as const;
       this.changes.push(...(await this.#hooks.want(this.#space(place), before?.hook, wanted)));
-      if (before?.mode === 'sk_lookup') this.#unlink();
+      if (before?.mode === 'sk_lookup') this.#unlink(bank);
     }
     return {
       netnsInode: place.identity.netns,
@@ -133,8 +141,9 @@ export class ProxyPlanner {
     }
   }
 
-  #steer({ netns }: ProxyPlace, programId: number | undefined): void {
-    using link = this.#ground.context?.directory.openLink(STEER_PIN);
+  #steer({ netns }: ProxyPlace, bank: ListenerBank, programId: number | undefined): void {
+    const pin = `${VERSION}/links/${STEER_PINS[bank]}`;
+    using link = this.#ground.context?.directory.openLink(STEER_PINS[bank]);
     const info = link?.info();
     const at = { where: 'proxy', kind: 'steering', what: 'ztunnel_steer by sk_lookup' } as const;
     const after = programId === undefined ? 'a new program' : `program ${programId}`;
@@ -143,12 +152,12 @@ export class ProxyPlanner {
       this.changes.push({ action: 'replace', ...at, before: `program ${info.programId}`, after });
       return;
     }
-    if (info !== undefined && !this.changes.some(({ pin }) => pin === `${VERSION}/links/${STEER_PIN}`)) this.#unlink();
-    this.changes.push({ action: 'make', ...at, after, pin: `${VERSION}/links/${STEER_PIN}` });
+    if (info !== undefined && !this.changes.some((change) => change.pin === pin)) this.#unlink(bank);
+    this.changes.push({ action: 'make', ...at, after, pin });
   }
 
-  #unlink(where = HERE): void {
-    using link = this.#ground.context?.directory.openLink(STEER_PIN);
+  #unlink(bank: ListenerBank, where = HERE): void {
+    using link = this.#ground.context?.directory.openLink(STEER_PINS[bank]);
     if (link === undefined) return;
     this.changes.push({
       action: 'remove',
@@ -156,18 +165,28 @@ export class ProxyPlanner {
       kind: 'steering',
       what: 'ztunnel_steer by sk_lookup',
       before: `program ${link.info().programId}`,
-      pin: `${VERSION}/links/${STEER_PIN}`,
+      pin: `${VERSION}/links/${STEER_PINS[bank]}`,
     });
   }
 
-  /** Takes the steering of the recorded proxy away. @param where it is told */
-  async unsteer(where: string = HERE): Promise<void> {
-    this.#unlink(where);
+  /** Takes the steering of the recorded proxy away, and of one that leaves. */
+  async unsteer(): Promise<void> {
+    const leaving = this.#ground.context?.proxySide.leaving;
+    if (leaving !== undefined) await this.#takeSteering(leaving, EARLIER);
     const record = recordedProxy(this.#ground);
-    using place = await reopenProxy(this.#ground);
+    if (record !== undefined) await this.#takeSteering(record);
+  }
+
+  async #takeSteering(
+    { identity, reference, ownInterface, steering }: LeavingProxy | ProxyRecord,
+    where: string = HERE,
+  ): Promise<void> {
+    this.#unlink(steering.bank, where);
+    const { host } = this.#ground;
+    using place = await ProxyPlace.reopen(host, identity, { reference, ownInterface: ownInterface.name });
     if (place === undefined) return;
     const space = this.#space(place);
-    const hook = record?.steering.hook;
+    const { hook } = steering;
     if (hook !== undefined) this.changes.push(...(await this.#hooks.remove(space, hook, where)));
     const qdiscs = await this.#hooks.qdiscsToRemove(space);
     this.changes.push(...qdiscs.map((change) => Object.assign(change, { where })));
@@ -176,7 +195,11 @@ export class ProxyPlanner {
   /** What has to be set, and is not. */
   async #set(target: SettingsTarget, place: ProxyPlace): Promise<void> {
     const before = this.#ground.context?.directory.records.get<StoredSettings>(SETTINGS_RECORD);
-    const { sysctls } = await settingsFor(target, place, before);
+    const { netns, hostIndex } = place.identity;
+    const own = this.#stored(EARLIER_SETTINGS).find(
+      ({ identity }) => identity.netns === netns && identity.hostIndex === hostIndex,
+    );
+    const { sysctls } = await settingsFor(target, place, before, own);
     for (const { where, name, wanted } of sysctls) {
       const found = readSysctl(netnsOf(target, where), name);
       if (found !== undefined && found !== wanted)
@@ -185,11 +208,6 @@ export class ProxyPlanner {
     const { missing } = await routingState(target);
     for (const part of missing)
       this.changes.push({ action: 'make', where: 'proxy', kind: 'route', what: describePart(part) });
-    if (before !== undefined && !isSame(before.identity, place.identity)) {
-      const there = before.settings.sysctls.filter(({ where }) => where === 'proxy');
-      await this.#putBack({ ...before, settings: { ...before.settings, sysctls: there } }, EARLIER);
-      for (const each of this.#stored(EARLIER_SETTINGS)) await this.#putBack(each, EARLIER);
-    }
   }
 
   #stored(prefix: string): readonly StoredSettings[] {

@@ -3,11 +3,21 @@ import { MAPS } from '../maps.ts';
 import { normalisePolicy } from '../policy.ts';
 import { resolvePod } from '../topology/index.ts';
 import type { CaptureMode } from '../programs/index.ts';
-import { appFacts, HOST_IN_RECORD, hostInFacts, wantsDns, type FactsContext, type HostInRecord } from './context.ts';
+import {
+  appFacts,
+  HOST_IN_RECORDS,
+  hostInFacts,
+  hostInRecord,
+  proxiesOf,
+  wantsDns,
+  type FactsContext,
+  type HostInRecord,
+} from './context.ts';
 import { mapped } from './direct-flows.ts';
 import { VERSION } from './directory.ts';
 import type { EnrollOptions } from './enroll.ts';
-import { HookPlanner } from './plan-hooks.ts';
+import { leavingOf, type LeavingProxy } from './leaving-proxy.ts';
+import { HookPlanner, type HookSpace } from './plan-hooks.ts';
 import type { Ground } from './plan-ground.ts';
 import { ProxyPlanner, recordedProxy, reopenProxy, type ProxyAim } from './plan-proxy.ts';
 import type { NodePlan, Operation, PlannedChange } from './planned-change.ts';
@@ -52,7 +62,7 @@ export class Planner {
       node,
       telling: undefined,
       pods: new Map(context?.pods),
-      proxySide: { state: context?.proxySide.state },
+      proxySide: { state: context?.proxySide.state, leaving: context?.proxySide.leaving },
     };
   }
 
@@ -90,7 +100,7 @@ export class Planner {
       else this.#now.pods.set(pod.id, look.pod);
       if (look?.refused !== undefined) this.#refused.push({ subject: pod.id, error: look.refused });
     }
-    this.#use('ztunnel_host_in', hostInFacts(this.#now));
+    this.#useHostIn();
     for (const pod of this.#now.pods.values()) {
       this.#usePrograms(pod);
       if (pod.phase === 'enrolling') this.#enrolling(pod);
@@ -115,7 +125,7 @@ export class Planner {
       else this.#notes.push(`${pod.id} has connections of before it was enrolled: they are looked for until they end`);
     }
     for (const pod of this.#now.pods.values()) this.#usePrograms(pod);
-    if (this.#now.proxySide.state !== undefined) this.#use('ztunnel_host_in', hostInFacts(this.#now));
+    this.#useHostIn();
   }
 
   /** Pins of programs that no hook runs or will run soon. */
@@ -129,8 +139,9 @@ export class Planner {
       for (const mode of MODES)
         for (const name of ['app_outbound', 'app_inbound'] as const)
           useful.add(this.#ground.pinOf(name, appFacts(this.#now, { policy, mode })));
-    for (const preserving of [true, false])
-      useful.add(this.#ground.pinOf('ztunnel_host_in', { ...hostInFacts(this.#now), preserving }));
+    for (const proxy of proxiesOf(this.#now.proxySide))
+      for (const preserving of [true, false])
+        useful.add(this.#ground.pinOf('ztunnel_host_in', { ...hostInFacts(this.#now, proxy), preserving }));
     for (const [name, facts] of this.#proxy.programs) useful.add(this.#ground.pinOf(name, facts));
     for (const pin of this.#loaded) if (!useful.has(pin)) this.#loaded.delete(pin);
     return [...this.#pinned].filter((pin) => !useful.has(pin));
@@ -152,7 +163,7 @@ export class Planner {
         return this.#setProxy(operation.proxy, operation.handover ?? false);
       case 'clear-proxy':
         await this.#proxy.unsteer();
-        this.#now.proxySide = { state: undefined };
+        this.#now.proxySide = { state: undefined, leaving: undefined };
         return;
       default:
     }
@@ -188,7 +199,7 @@ export class Planner {
 
   /** The steps of a pod that is being enrolled, and its last. */
   #enrolling(pod: PodRecord): void {
-    if (this.#now.proxySide.state !== undefined) this.#use('ztunnel_host_in', hostInFacts(this.#now));
+    this.#useHostIn();
     const steps: readonly CaptureMode[] =
       pod.mode === 'observe'
         ? ['observe', 'drain', 'preserve']
@@ -206,7 +217,7 @@ export class Planner {
       pod.mode === 'full' || pod.mode === 'preserve' ? ['preserve', 'drain', 'observe'] : ['observe'];
     for (const mode of past) {
       this.#now.pods.set(pod.id, { ...pod, mode });
-      if (this.#now.proxySide.state !== undefined) this.#use('ztunnel_host_in', hostInFacts(this.#now));
+      this.#useHostIn();
       this.#usePrograms({ ...pod, mode });
     }
     this.#now.pods.delete(pod.id);
@@ -242,8 +253,22 @@ export class Planner {
     const state: ProxyState = await this.#proxy.aim(aim);
     const before = this.#now.proxySide.state;
     const isSame = before !== undefined && before.netnsInode === state.netnsInode;
-    this.#now.proxySide = { state: { ...state, status: isSame ? before.status : 'listening' } };
+    const leaving = isSame ? this.#now.proxySide.leaving : await this.#leavingNow(aim);
+    this.#now.proxySide = { state: { ...state, status: isSame ? before.status : 'listening' }, leaving };
+    if (leaving?.moved === false) {
+      for (const pod of this.#now.pods.values()) this.#usePrograms(pod);
+      this.#now.proxySide = { ...this.#now.proxySide, leaving: { ...leaving, moved: true } };
+    }
     for (const [name, facts] of this.#proxy.programs) this.#use(name, facts);
+  }
+
+  /** The proxy of now, as one that leaves. */
+  async #leavingNow({ place }: ProxyAim): Promise<LeavingProxy | undefined> {
+    const record = recordedProxy(this.#ground);
+    const leaving = record && (await leavingOf(this.#ground.host, record, place));
+    if (leaving === undefined) return undefined;
+    this.#notes.push(`the proxy at ${leaving.hostInterface.name} keeps the connections that it has, until they end`);
+    return leaving;
   }
 
   /** What has to change so that every hook has what is wanted. */
@@ -273,11 +298,7 @@ export class Planner {
     }
   }
 
-  #space(): {
-    netns: Ground['host']['netns'];
-    socket: Ground['host']['socket'];
-    hooks: NonNullable<Ground['context']>['hooks'] | undefined;
-  } {
+  #space(): HookSpace {
     const { host, context } = this.#ground;
     return { netns: host.netns, socket: host.socket, hooks: context?.hooks };
   }
@@ -290,21 +311,37 @@ export class Planner {
 
   async #hostIn(): Promise<void> {
     const { context } = this.#ground;
-    const { state } = this.#now.proxySide;
-    let record = context?.directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook;
+    const proxies = proxiesOf(this.#now.proxySide);
+    await this.#takeHostIn((name) => !proxies.some(({ hostInterface }) => name === hostInRecord(hostInterface.index)));
     const owner = 'ztunnel_host_in';
-    if (record !== undefined && record.device !== state?.hostInterface.index) {
-      const where = context?.proxySide.state?.hostInterface.name ?? `link ${record.device}`;
-      this.#changes.push(...(await this.#hooks.remove(this.#space(), record, where)));
-      record = undefined;
+    for (const proxy of proxies) {
+      const { index: device, name: where } = proxy.hostInterface;
+      const facts = hostInFacts(this.#now, proxy);
+      this.#use(owner, facts);
+      const programId = context?.programs.find(owner, facts)?.id;
+      const wanted = { device, where, direction: 'ingress', owner, pinName: `host-in-${device}`, programId } as const;
+      const record = context?.directory.records.get<HostInRecord>(hostInRecord(device))?.hook;
+      this.#changes.push(...(await this.#hooks.want(this.#space(), record, wanted)));
     }
-    if (state === undefined) return;
-    const facts = hostInFacts(this.#now);
-    this.#use(owner, facts);
-    const { index: device, name: where } = state.hostInterface;
-    const programId = context?.programs.find(owner, facts)?.id;
-    const wanted = { device, where, direction: 'ingress', owner, pinName: 'host-in', programId } as const;
-    this.#changes.push(...(await this.#hooks.want(this.#space(), record, wanted)));
+  }
+
+  /** Takes `ztunnel_host_in` off interfaces. @param goes which of the names of the records */
+  async #takeHostIn(goes: (name: string) => boolean): Promise<void> {
+    const { context } = this.#ground;
+    if (context === undefined) return;
+    const { records } = context.directory;
+    const known = proxiesOf(context.proxySide).map(({ hostInterface }) => hostInterface);
+    for (const name of records.names(HOST_IN_RECORDS)) {
+      const record = records.get<HostInRecord>(name);
+      if (record === undefined || !goes(name)) continue;
+      const { device } = record.hook;
+      const where = known.find(({ index }) => index === device)?.name ?? `link ${device}`;
+      this.#changes.push(...(await this.#hooks.remove(this.#space(), record.hook, where)));
+    }
+  }
+
+  #useHostIn(): void {
+    for (const proxy of proxiesOf(this.#now.proxySide)) this.#use('ztunnel_host_in', hostInFacts(this.#now, proxy));
   }
 
   #usePrograms(pod: Pick<PodRecord, 'policy' | 'mode'>): void {
@@ -323,9 +360,7 @@ export class Planner {
   async #teardown(): Promise<void> {
     const { context, settings } = this.#ground;
     for (const pod of context?.pods.values() ?? []) await this.#takeOff(pod);
-    const record = context?.directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook;
-    const where = context?.proxySide.state?.hostInterface.name ?? 'node';
-    if (record !== undefined) this.#changes.push(...(await this.#hooks.remove(this.#space(), record, where)));
+    await this.#takeHostIn(() => true);
     this.#changes.push(...(await this.#hooks.qdiscsToRemove(this.#space())));
     await this.#proxy.unsteer();
     await this.#proxy.restore();

@@ -85,7 +85,7 @@ describeWith([root], 'the store of programs', () => {
       store.outbound(factsOf(1)),
       store.inbound(factsOf(1)),
       store.hostIn({ node, proxy: { addresses: { ipv4: [], ipv6: [] } }, preserving: false }),
-      store.steer({ node, proxy: { ifindex: 2, addresses: NONE }, hbone: 15008, dns: false, handover: false }),
+      store.steer({ node, proxy: { ifindex: 2, addresses: NONE }, hbone: 15008, dns: false, handover: false, bank: 0 }),
       store.tproxy({
         ports: DEFAULT_PORTS,
         proxy: { addresses: { ipv4: [], ipv6: [] } },

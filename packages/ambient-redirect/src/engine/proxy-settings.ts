@@ -38,11 +38,14 @@ export class ProxySettings {
   readonly #host: Host;
   readonly #records: RecordStore;
   readonly #routing: ProxyRouting;
+  readonly #leaving: () => string | undefined;
 
-  constructor(host: Host, records: RecordStore, routing: ProxyRouting) {
+  /** @param leaving the host's end of the interface of a proxy that leaves */
+  constructor(host: Host, records: RecordStore, routing: ProxyRouting, leaving: () => string | undefined) {
     this.#host = host;
     this.#records = records;
     this.#routing = routing;
+    this.#leaving = leaving;
   }
 
   /**
@@ -61,7 +64,9 @@ export class ProxySettings {
       const earlier: StoredSettings = { ...before, settings: there };
       this.#records.put(earlierName(before.identity), earlier);
     }
-    const settings = await settingsFor(target, place, before);
+    // Of a proxy that had left, and comes back, it is known what was there before the first time.
+    const own = moved ? this.#records.get<StoredSettings>(earlierName(place.identity)) : undefined;
+    const settings = await settingsFor(target, place, before, own);
     const stored: StoredSettings = {
       identity: place.identity,
       reference,
@@ -70,6 +75,7 @@ export class ProxySettings {
       settings,
     };
     if (JSON.stringify(stored) !== JSON.stringify(before)) this.#records.put(SETTINGS_RECORD, stored);
+    this.#records.delete(earlierName(place.identity));
     await applySettings(target, settings);
   }
 
@@ -118,19 +124,23 @@ export class ProxySettings {
   }
 
   #target(place: ProxyPlace): SettingsTarget {
-    return settingsTarget(this.#host, place, this.#routing);
+    return settingsTarget(this.#host, place, this.#routing, this.#leaving());
   }
 }
 
-/** What is to be set for a proxy. Changes nothing. @param before what is recorded of the one before it, or of itself */
+/**
+ * What is to be set for a proxy. Changes nothing.
+ * @param before what is recorded of the one before it, or of itself
+ * @param own what is recorded of the time when it was the proxy before
+ */
 export function settingsFor(
   target: SettingsTarget,
   { identity }: Pick<ProxyPlace, 'identity'>,
   before: StoredSettings | undefined,
+  own?: StoredSettings,
 ): Promise<SettingsRecord> {
   const moved = before !== undefined && !isSame(before.identity, identity);
-  // A number of a namespace may be another's by now: what was there before is not what is here.
-  return planSettings(target, moved ? { ...before.settings, proxyNetns: '' } : before?.settings);
+  return planSettings(target, moved ? comingFrom(before.settings, own?.settings) : before?.settings);
 }
 
 /** What settings are made in. */
@@ -138,8 +148,10 @@ export function settingsTarget(
   host: Host,
   { netns, socket, topology }: ProxyPlace,
   routing: ProxyRouting,
+  leavingInterface?: string,
 ): SettingsTarget {
   return {
+    ...(leavingInterface === undefined ? {} : { leavingInterface }),
     host,
     hostInterface: topology.hostInterface.name,
     proxy: { netns, socket },
@@ -150,4 +162,11 @@ export function settingsTarget(
 
 function earlierName({ netns, hostIndex }: PlaceIdentity): string {
   return `${EARLIER_SETTINGS}${netns}-${hostIndex}`;
+}
+
+/** What was set before: of the host by the last proxy, and of the proxy's namespace when it was the proxy's the last time. */
+function comingFrom(last: SettingsRecord, own: SettingsRecord | undefined): SettingsRecord {
+  // A number of a namespace may be another's by now: what was there before is not what is here.
+  if (own === undefined) return { ...last, proxyNetns: '' };
+  return { ...own, sysctls: [...own.sysctls, ...last.sysctls.filter(({ where }) => where === 'host')] };
 }

@@ -244,7 +244,7 @@ describeWith([root], "the proxy's side", () => {
     expect(await lab.client.get(lab.server.ipv4)).toMatchObject({ client: lab.client.ipv4 });
   });
 
-  test('another namespace takes over; the one before is put back when no hook leads there', async () => {
+  test('another namespace takes over; the one before keeps what steers to it until all pods know, and is put back when it has ended', async () => {
     const sys = await testSys();
     const all = await proxyLab(sys);
     const { lab, node } = all;
@@ -258,11 +258,22 @@ describeWith([root], "the proxy's side", () => {
     // Not a pod by its address, but one by its interface.
     const state = await side.set(reference(lab.outside), node);
     expect(state).toMatchObject({ hostInterface: { name: 'eth0' }, status: 'listening' });
-    using link = directory.openLink('steer');
-    expect(link?.info().netnsInode).toBe(Number(lab.outside.netns.inode));
+    const inodes = (): (number | undefined)[] =>
+      ['steer', 'steer-1'].map((name) => {
+        using link = directory.openLink(name);
+        return link?.info().netnsInode;
+      });
+    const [old, now] = [lab.proxy, lab.outside].map(({ netns }) => Number(netns.inode));
+    expect(inodes().toSorted()).toEqual([old, now].toSorted());
+    expect(side.leaving).toMatchObject({ hostInterface: { name: 'v-proxy' }, moved: false });
+    side.move();
+    expect(await side.settle()).toEqual([]);
+    expect(inodes().filter((inode) => inode !== undefined)).toEqual([now]);
     // As long as hooks may lead there it does not forward.
     expect(lab.proxy.sysctl('ipv4/conf/all/forwarding')).toBe('0');
     expect(await lab.proxy.exec('ip', 'rule')).toContain('20000');
+    expect(await side.connectionsLeft()).toBe(0);
+    await side.endLeaving();
     expect(await side.settle()).toEqual([]);
     expect(lab.proxy.sysctl('ipv4/conf/all/forwarding')).toBe('1');
     expect(await lab.proxy.exec('ip', 'rule')).not.toContain('20000');

@@ -1,38 +1,27 @@
-import type { Sys } from 'netlink-tc';
 import { Hooks } from './hook.ts';
 import type { Deviation, SettingState } from '../node/index.ts';
 import type { NodeFacts } from '../programs/index.ts';
-import type { Host } from '../topology/index.ts';
-import type { StateDirectory } from './directory.ts';
-import type { EngineSettings } from './options.ts';
-import type { ProgramStore } from './program-store.ts';
+import { LeavingProxies, type LeavingProxy } from './leaving-proxy.ts';
 import { checkListeners, lookForListeners, type Look } from './proxy-look.ts';
 import { isSame, ProxyPlace } from './proxy-place.ts';
 import { ProxySettings } from './proxy-settings.ts';
 import {
   PROXY_RECORD,
+  away,
+  recordOf,
+  stateOf,
+  type NamedProxy,
   type ProxyRecord,
   type ProxyReference,
+  type ProxySideOptions,
   type ProxyState,
+  type SeenProxy,
   type SteerOptions,
 } from './proxy-state.ts';
 import { ProxyWatch } from './proxy-watch.ts';
-import { Steering, type SteeringState } from './steering.ts';
+import { bankOf, Steering, type SteeringRecord, type SteeringState } from './steering.ts';
 
-export type { ProxyReference, ProxyState, SteerOptions } from './proxy-state.ts';
-
-/** Options of {@link ProxySide.open}. */
-export interface ProxySideOptions {
-  readonly sys: Sys;
-  readonly host: Host;
-  readonly directory: StateDirectory;
-  readonly programs: Pick<ProgramStore, 'steer' | 'tproxy'>;
-  readonly settings: EngineSettings;
-  /** Told when the proxy goes away, comes back, or has other listeners than before. */
-  readonly onChange?: (state: ProxyState) => void;
-  /** Only look: slots stay as they are, nobody is watched. */
-  readonly readOnly?: boolean;
-}
+export type { ProxyReference, ProxySideOptions, ProxyState, SteerOptions } from './proxy-state.ts';
 
 /** What is wanted of the proxy's side, beyond what is recorded. */
 type Wanted = Pick<ProxyReference, 'pid' | 'listeners'>;
@@ -46,6 +35,7 @@ export class ProxySide implements Disposable {
   readonly #settings: ProxySettings;
   readonly #steering: Steering;
   readonly #watch: ProxyWatch;
+  readonly #leaving: LeavingProxies;
   #record: ProxyRecord | undefined;
   #state: ProxyState | undefined;
   #wanted: Wanted = {};
@@ -60,8 +50,12 @@ export class ProxySide implements Disposable {
     const hooksIn = ({ netns, socket }: Pick<ProxyPlace, 'netns' | 'socket'>): Hooks =>
       new Hooks(sys, socket, directory, { netns, mode, priority, ...(order && { order }) });
     this.#options = options;
-    this.#settings = new ProxySettings(host, directory.records, settings.routing);
+    this.#record = directory.records.get<ProxyRecord>(PROXY_RECORD);
     this.#steering = new Steering({ sys, directory, programs, hooksIn, host, wanted, mark });
+    const { records } = directory;
+    this.#leaving = new LeavingProxies({ sys, host, records, steering: this.#steering }, this.#record?.identity);
+    const unfiltered = (): string | undefined => this.leaving?.hostInterface.name;
+    this.#settings = new ProxySettings(host, records, settings.routing, unfiltered);
     this.#watch = new ProxyWatch(sys, {
       onEnd: (pid) => void this.#ended(pid),
       look: () => this.#lookAgain(),
@@ -74,9 +68,8 @@ export class ProxySide implements Disposable {
   /** Takes over what the process before has recorded, as far as it is there still. Changes nothing but the slots of listeners. */
   static async open(options: ProxySideOptions): Promise<ProxySide> {
     const side = new ProxySide(options);
-    const record = options.directory.records.get<ProxyRecord>(PROXY_RECORD);
+    const record = side.#record;
     if (record === undefined) return side;
-    side.#record = record;
     side.#wanted = record.pid === undefined ? {} : { pid: record.pid };
     await side.refill();
     return side;
@@ -87,14 +80,19 @@ export class ProxySide implements Disposable {
     return this.#state;
   }
 
+  /** The proxy that this one takes over from, as long as that has connections. */
+  get leaving(): LeavingProxy | undefined {
+    return this.#leaving.current;
+  }
+
   /** Ids of the programs that steer now. */
   get programIds(): readonly number[] {
     return this.#steering.programIds;
   }
 
   /**
-   * Says who the proxy is: sees to the settings that it needs, then steers to its listeners. Doing it twice is doing it once. Another namespace
-   * than before takes over from it; call {@link ProxySide.settle} when no hook leads to the old one any more.
+   * Says who the proxy is: sees to the settings that it needs, then steers to its listeners. Doing it twice is doing it once. Where it is in
+   * another namespace than the one before, that one leaves: call {@link ProxySide.settle} when hooks lead to the new one.
    * @throws AmbientRedirectError `ERR_PROXY_NOT_LISTENING`, with nothing changed, for one that was not the proxy before and does not listen;
    * `ERR_NETNS_GONE` and what else `resolvePod` throws; `ERR_CONFLICT` when its routing table or rule priority is used for something else
    * @throws NetlinkTcError `ERR_PERMISSION` when its listeners cannot be taken and `sk_lookup` is asked for
@@ -140,7 +138,7 @@ export class ProxySide implements Disposable {
       if (place === undefined) return this.#isGone(record);
       const { mode } = record.steering;
       const look = await this.#look(place, mode, record, false);
-      if (mode === 'sk_lookup' && this.#options.readOnly !== true) this.#steering.fill(look);
+      if (mode === 'sk_lookup' && this.#options.readOnly !== true) this.#steering.fill(look, record.steering);
       return this.#seen(record, look);
     });
   }
@@ -180,6 +178,7 @@ export class ProxySide implements Disposable {
       const record = this.#record;
       if (record === undefined) return;
       this.#watch.close();
+      await this.#leaving.end();
       using place = await this.#reopen();
       await this.#steering.detach(place, record.steering);
       this.#options.directory.records.delete(PROXY_RECORD);
@@ -189,9 +188,38 @@ export class ProxySide implements Disposable {
     });
   }
 
-  /** Puts back the settings of proxies before this one: call it when no hook leads to them. @returns what others changed, and was left */
+  /**
+   * Call it when the programs of all pods are in line with the proxy. One that leaves gets no new connections any more; where none does, the
+   * settings of those before are put back.
+   * @returns what others changed, and was left
+   */
   settle(): Promise<Deviation[]> {
-    return this.#inTurn(() => this.#settings.settle());
+    return this.#inTurn(async () => {
+      const { leaving } = this;
+      if (leaving === undefined) return this.#settings.settle();
+      if (leaving.steering.mode === 'sk_lookup') this.#steering.release(leaving.steering);
+      return [];
+    });
+  }
+
+  /** Says that the programs of all pods know both this proxy and the one that leaves: new connections are this one's from now on. */
+  move(): void {
+    this.#leaving.move();
+  }
+
+  /** How many connections the proxy that leaves still has; 0 where none leaves. */
+  connectionsLeft(): Promise<number> {
+    return this.#inTurn(() => this.#leaving.connections());
+  }
+
+  /** Ends the proxy that leaves, whatever it has: its hooks on the node are to be taken away after that, and {@link ProxySide.settle} called. */
+  endLeaving(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#leaving.end();
+      using place = await this.#reopen();
+      // Packets of that proxy's interface are looked at again as those of others.
+      if (place !== undefined && this.#record !== undefined) await this.#settings.apply(place, this.#record.reference);
+    });
   }
 
   /** Takes all of it away and puts every setting back: call it when no hook is left. @returns what others changed, and was left */
@@ -200,10 +228,7 @@ export class ProxySide implements Disposable {
     return this.#inTurn(() => this.#settings.restore());
   }
 
-  /**
-   * Watches no more; what steers goes on steering. A second call does nothing.
-   * @returns when nothing is being done any more
-   */
+  /** Watches no more; what steers goes on steering. A second call does nothing. @returns when nothing is being done any more */
   async close(): Promise<void> {
     this.#closed = true;
     this.#watch.close();
@@ -231,7 +256,7 @@ export class ProxySide implements Disposable {
   #look(
     place: ProxyPlace,
     mode: SteeringState['mode'],
-    { ports }: Pick<ProxyRecord, 'ports'>,
+    { ports, steering }: Pick<ProxyRecord, 'ports'> & { readonly steering: Pick<SteeringRecord, 'bank'> },
     must: boolean,
   ): Promise<Look> {
     return lookForListeners(this.#options.sys, place, {
@@ -239,64 +264,51 @@ export class ProxySide implements Disposable {
       ports,
       mode,
       must,
-      current: this.#steering.slots.cookies(),
+      current: this.#steering.slots(steering).cookies(),
     });
   }
 
   async #converge(
     place: ProxyPlace,
     node: NodeFacts,
-    {
-      named,
-      wanted,
-      must,
-    }: {
-      readonly named: Pick<ProxyRecord, 'reference' | 'pid' | 'ports' | 'dns' | 'handover'>;
-      readonly wanted: Wanted;
-      readonly must: boolean;
-    },
+    { named, wanted, must }: { readonly named: NamedProxy; readonly wanted: Wanted; readonly must: boolean },
   ): Promise<void> {
     const before = this.#record;
     const isSamePlace = before !== undefined && isSame(before.identity, place.identity);
-    const { reference, pid, ports, dns, handover } = named;
+    const { reference, ports, dns, handover } = named;
     const previous = this.#wanted;
     this.#wanted = wanted;
-    let steering = this.#steering.choose();
+    const returning = this.#leaving.current;
+    const isReturning = returning !== undefined && isSame(returning.identity, place.identity);
+    const there = isSamePlace ? before.steering : isReturning ? returning.steering : undefined;
+    const bank = bankOf(there, before?.steering);
+    let steering = { ...this.#steering.choose(), bank };
     let look: Look;
     try {
-      look = await this.#look(place, steering.mode, named, must).catch(async (error: unknown) => {
-        steering = this.#steering.without(error);
-        return this.#look(place, steering.mode, named, must);
+      const at = { ports, steering };
+      look = await this.#look(place, steering.mode, at, must).catch(async (error: unknown) => {
+        steering = { ...this.#steering.without(error), bank };
+        return this.#look(place, steering.mode, at, must);
       });
     } catch (error) {
       this.#wanted = previous;
       throw error;
     }
-    await this.#settings.apply(place, reference);
-    if (!isSamePlace) this.#lacks = new Set();
-    if (before !== undefined && !isSamePlace) {
-      using old = await this.#reopen();
-      await this.#steering.detach(old, before.steering);
+    if (!isSamePlace) {
+      this.#lacks = new Set();
+      if (isReturning) this.#leaving.forget();
+      else await this.#leaving.end();
+      if (before !== undefined && !(await this.#leaving.begin(before, place)))
+        await this.#steering.detach(undefined, before.steering);
     }
-    const { hostInterface, podInterface, addresses } = place.topology;
-    const announced: ProxyRecord = {
-      identity: place.identity,
-      reference,
-      pid,
-      ports,
-      dns,
-      handover,
-      hostInterface: { index: hostInterface.index, name: hostInterface.name },
-      ownInterface: { index: podInterface.index, name: podInterface.name, mac: podInterface.mac ?? '' },
-      addresses,
-      steering: isSamePlace ? before.steering : steering,
-    };
+    await this.#settings.apply(place, reference);
+    const announced = recordOf(place, named, there ?? steering);
     // Before the first change: who comes after a crash finishes it, or takes it away.
     this.#save(announced);
     const attached = await this.#steering.attach(place, steering, {
       facts: { node, ports, dns, handover },
       look,
-      before: isSamePlace ? before.steering : undefined,
+      before: there,
     });
     const record = { ...announced, steering: attached };
     this.#save(record);
@@ -335,15 +347,11 @@ export class ProxySide implements Disposable {
 
   #isGone(record: ProxyRecord): ProxyState {
     this.#watch.close();
-    const missing = ["the proxy's network namespace is gone"];
-    return this.#note(record, { pid: undefined, listeners: [], status: 'away', missing });
+    return this.#note(record, away("the proxy's network namespace is gone"));
   }
 
-  #note(record: ProxyRecord, seen: Pick<ProxyState, 'pid' | 'listeners' | 'status' | 'missing'>): ProxyState {
-    const { identity, hostInterface, ownInterface, addresses, steering } = record;
-    const { mode, reason, tags } = steering;
-    const place = { netnsInode: identity.netns, hostInterface, ownInterface, addresses };
-    const state: ProxyState = { ...place, steering: { mode, reason }, tags, ...seen };
+  #note(record: ProxyRecord, seen: SeenProxy): ProxyState {
+    const state = stateOf(record, seen);
     const isNews = this.#state !== undefined && JSON.stringify(this.#state) !== JSON.stringify(state);
     this.#state = state;
     if (isNews) this.#options.onChange?.(state);
@@ -361,7 +369,7 @@ export class ProxySide implements Disposable {
     return [
       ...(await this.#settings.check(place)),
       ...(await this.#steering.check(place, record.steering)),
-      ...checkListeners(choices, mode === 'sk_lookup' ? this.#steering.slots.cookies() : undefined),
+      ...checkListeners(choices, mode === 'sk_lookup' ? this.#steering.slots(record.steering).cookies() : undefined),
     ];
   }
 
@@ -382,12 +390,7 @@ export class ProxySide implements Disposable {
       const record = this.#closed ? undefined : this.#record;
       // The next look may fare better; until then it is known what stands in its way.
       if (record !== undefined && this.#state !== undefined)
-        this.#note(record, {
-          pid: undefined,
-          listeners: [],
-          status: 'away',
-          missing: [error instanceof Error ? error.message : String(error)],
-        });
+        this.#note(record, away(error instanceof Error ? error.message : String(error)));
       return false;
     }
   }

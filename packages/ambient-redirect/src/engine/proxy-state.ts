@@ -3,7 +3,12 @@ import type { ProxyPorts } from '../ports.ts';
 import type { ByFamily, DirectionTags } from '../programs/index.ts';
 import type { ProxyListener } from './listeners.ts';
 import type { HandedListener, PidSource } from './proxy-owner.ts';
-import type { NetnsOf, PlaceIdentity } from './proxy-place.ts';
+import type { EngineSettings } from './options.ts';
+import type { ProgramStore } from './program-store.ts';
+import type { NetnsOf, PlaceIdentity, ProxyPlace } from './proxy-place.ts';
+import type { StateDirectory } from './directory.ts';
+import type { Host } from '../topology/index.ts';
+import type { Sys } from 'netlink-tc';
 import type { SteeringRecord, SteeringState } from './steering.ts';
 
 /** The proxy, as a caller names it. */
@@ -64,6 +69,59 @@ export interface ProxyRecord extends Pick<ProxyState, 'hostInterface' | 'ownInte
   readonly dns: boolean;
   readonly handover: boolean;
   readonly steering: SteeringRecord;
+}
+
+/** How a proxy was named. */
+export type NamedProxy = Pick<ProxyRecord, 'reference' | 'pid' | 'ports' | 'dns' | 'handover'>;
+
+/** What is seen of a proxy, and not recorded. */
+export type SeenProxy = Pick<ProxyState, 'pid' | 'listeners' | 'status' | 'missing'>;
+
+/** What is seen of a proxy of which there is nothing to be seen. @param why in words */
+export function away(why: string): SeenProxy {
+  return { pid: undefined, listeners: [], status: 'away', missing: [why] };
+}
+
+/** A proxy as it is seen. */
+export function stateOf(record: ProxyRecord, seen: SeenProxy): ProxyState {
+  const { identity, hostInterface, ownInterface, addresses, steering } = record;
+  const { mode, reason, tags } = steering;
+  const place = { netnsInode: identity.netns, hostInterface, ownInterface, addresses };
+  return { ...place, steering: { mode, reason }, tags, ...seen };
+}
+
+/** What is recorded of a proxy in its place. */
+export function recordOf(
+  { identity, topology }: ProxyPlace,
+  { reference, pid, ports, dns, handover }: NamedProxy,
+  steering: SteeringRecord,
+): ProxyRecord {
+  const { hostInterface, podInterface, addresses } = topology;
+  return {
+    identity,
+    reference,
+    pid,
+    ports,
+    dns,
+    handover,
+    hostInterface: { index: hostInterface.index, name: hostInterface.name },
+    ownInterface: { index: podInterface.index, name: podInterface.name, mac: podInterface.mac ?? '' },
+    addresses,
+    steering,
+  };
+}
+
+/** Options of `ProxySide.open`. */
+export interface ProxySideOptions {
+  readonly sys: Sys;
+  readonly host: Host;
+  readonly directory: StateDirectory;
+  readonly programs: Pick<ProgramStore, 'steer' | 'tproxy'>;
+  readonly settings: EngineSettings;
+  /** Told when the proxy goes away, comes back, or has other listeners than before. */
+  readonly onChange?: (state: ProxyState) => void;
+  /** Only look: slots stay as they are, nobody is watched. */
+  readonly readOnly?: boolean;
 }
 
 /** Name of the record of the proxy. */

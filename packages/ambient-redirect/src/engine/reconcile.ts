@@ -4,7 +4,8 @@ import { normalisePolicy } from '../policy.ts';
 import type { CaptureMode } from '../programs/index.ts';
 import { resolvePod, type Topology } from '../topology/index.ts';
 import { advance, settlePreserved } from './advance.ts';
-import { appFacts, hostInFacts, nodeFacts, PLACES_RECORD, savePod, type EngineContext } from './context.ts';
+import { appFacts, hostInFacts, nodeFacts, PLACES_RECORD, proxiesOf, savePod, type EngineContext } from './context.ts';
+import { settleHandOver } from './hand-over.ts';
 import { beginDrain, settleDrains } from './drain.ts';
 import { convergeHostIn, convergePod, type Repair } from './converge.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
@@ -84,6 +85,11 @@ export async function reconcile(context: EngineContext): Promise<ReconcileReport
       await beginDrain(context, pod, pod.drainUntil ?? 0);
     }
     await settleDrains(context);
+  });
+  // Who was killed before pods went to the new proxy alone, or before the settings of the old one were put back.
+  await attempt('proxy', async () => {
+    await settleHandOver(context);
+    await context.proxySide.settle();
   });
   places.forget();
   await attempt('qdiscs', () => context.hooks.forgetGone());
@@ -175,8 +181,10 @@ function usefulPrograms(context: EngineContext): ReadonlySet<number> {
   ];
   const found = [
     ...facts.flatMap((of) => [programs.find('app_outbound', of), programs.find('app_inbound', of)]),
-    ...[silent, context].flatMap((of) =>
-      [true, false].map((preserving) => programs.find('ztunnel_host_in', { ...hostInFacts(of), preserving })),
+    ...proxiesOf(proxySide).flatMap((proxy) =>
+      [silent, context].flatMap((of) =>
+        [true, false].map((preserving) => programs.find('ztunnel_host_in', { ...hostInFacts(of, proxy), preserving })),
+      ),
     ),
   ];
   return new Set([...found.flatMap((program) => program?.id ?? []), ...proxySide.programIds]);

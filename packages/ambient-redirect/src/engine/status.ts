@@ -1,7 +1,7 @@
 import { listLinks } from 'netlink-tc';
 import type { Deviation, SettingState } from '../node/index.ts';
 import { attachStatus, type AttachStatus } from './attach-status.ts';
-import { HOST_IN_RECORD, hostInFacts, nodeFacts, type EngineContext, type HostInRecord } from './context.ts';
+import { hostInFacts, hostInHook, nodeFacts, type EngineContext } from './context.ts';
 import { Hooks } from './hook.ts';
 import { hookStatus, type HookStatus } from './hook-status.ts';
 import { mapStatus, type MapStatus } from './map-status.ts';
@@ -33,6 +33,8 @@ export interface EngineStatus {
   readonly warnings: readonly StatusProblem[];
   /** Its steering says which way is in use, and why. */
   readonly proxy: (ProxyState & { readonly hostIn: HookStatus }) | undefined;
+  /** The proxy that this one takes over from: it keeps the connections that it has, and nothing of it is left when they have ended. */
+  readonly leaving: LeavingStatus | undefined;
   /** What was asked for as the way of steering. */
   readonly steer: EngineSettings['steer'];
   readonly attach: AttachStatus;
@@ -49,14 +51,20 @@ export interface EngineStatus {
   readonly hostAddresses: readonly string[];
 }
 
+/** A proxy that another one takes over from. */
+export interface LeavingStatus extends Pick<ProxyState, 'netnsInode' | 'hostInterface'> {
+  /** Connections that it still has. */
+  readonly connections: number;
+}
+
 /** Looks at everything and changes nothing. */
 export async function readStatus(context: EngineContext): Promise<EngineStatus> {
   const { directory, settings, proxySide, host } = context;
   const links = new Map((await host.socket.request(listLinks())).map(({ index, name }) => [index, name]));
   const pods = await Promise.all([...context.pods.values()].map((pod) => podStatus(context, pod, links)));
   const { state } = proxySide;
-  const hostIn = await hookStatus(context, 'ingress', directory.records.get<HostInRecord>(HOST_IN_RECORD)?.hook);
-  const proxy = state && { ...state, hostIn };
+  const hook = state && hostInHook(directory.records, state.hostInterface.index);
+  const proxy = state && { ...state, hostIn: await hookStatus(context, 'ingress', hook) };
   const deviations = await lookAt(() => proxySide.check());
   const settingsOfProxy = await lookAt(() => proxySide.settings());
   const hostAddresses = addressList(await nodeFacts(host, settings));
@@ -83,6 +91,7 @@ export async function readStatus(context: EngineContext): Promise<EngineStatus> 
     problems,
     warnings,
     proxy,
+    leaving: await leavingStatus(proxySide),
     steer: settings.steer,
     attach: attachStatus(context),
     withoutProxy: settings.withoutProxy,
@@ -115,12 +124,19 @@ function proxyProblems(context: EngineContext, proxy: EngineStatus['proxy']): St
   const of = (what: string): StatusProblem => ({ subject: 'proxy', what });
   if (proxy === undefined) return context.pods.size === 0 ? [] : [of(`there is none: ${fate}`)];
   const { hostIn, status, missing } = proxy;
-  const wanted = context.programs.find('ztunnel_host_in', hostInFacts(context))?.id;
+  const wanted = context.programs.find('ztunnel_host_in', hostInFacts(context, proxy))?.id;
   const hook = hostIn.status === 'ours' ? hostIn.program?.id !== wanted && OTHER_PROGRAM : HOOK_PROBLEM[hostIn.status];
   return [
     ...(status === 'away' ? [of(`is away (${missing.join('; ')}): ${fate}`)] : []),
     ...(hook === false ? [] : [of(`ztunnel_host_in ${hook}`)]),
   ];
+}
+
+async function leavingStatus(proxySide: EngineContext['proxySide']): Promise<LeavingStatus | undefined> {
+  const { leaving } = proxySide;
+  if (leaving === undefined) return undefined;
+  const { identity, hostInterface } = leaving;
+  return { netnsInode: identity.netns, hostInterface, connections: await proxySide.connectionsLeft() };
 }
 
 /** Programs know the host's addresses as they were when it was last reconciled. */

@@ -2,6 +2,7 @@ import { skLookup, when } from 'bpf-asm';
 import { attachNetns, isNetlinkTcError, loadProgram, NetlinkTcError, type Netns, type Sys } from 'netlink-tc';
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
+import type { ListenerBank } from '../maps.ts';
 import type { Deviation } from '../node/index.ts';
 import type { ProxyPorts } from '../ports.ts';
 import type { DirectionTags, SteerFacts, TproxyFacts } from '../programs/index.ts';
@@ -25,14 +26,15 @@ export interface SteeringRecord extends SteeringState {
   readonly tags?: DirectionTags;
   /** tproxy: where the program is. */
   readonly hook?: HookRecord;
+  /** Which listeners are its own. */
+  readonly bank: ListenerBank;
 }
 
 const { EINVAL } = constants.errno;
 
-/** Where the link of `ztunnel_steer` is pinned. */
-export const STEER_PIN = 'steer';
-/** Where that of `ztunnel_tproxy` is, if it is a link. */
-export const TPROXY_PIN = 'tproxy';
+/** Where the link of `ztunnel_steer` is pinned, and that of `ztunnel_tproxy` if it is one: while one proxy takes over from another, both have theirs. */
+export const STEER_PINS = ['steer', 'steer-1'] as const;
+export const TPROXY_PINS = ['tproxy', 'tproxy-1'] as const;
 
 /** Why `sk_lookup` cannot be had on this kernel, found by trying; undefined where it can. */
 export function lookupMissing(sys: Sys): string | undefined {
@@ -56,19 +58,21 @@ function makeTags(): DirectionTags {
   return { outbound: `02:${random}`, inbound: `06:${random}` };
 }
 
-/** The link of `ztunnel_steer` to the proxy's namespace. */
+/** The link of `ztunnel_steer` to a proxy's namespace. */
 class LookupLink {
   readonly #sys: Sys;
   readonly #directory: StateDirectory;
+  readonly #pin: string;
 
-  constructor(sys: Sys, directory: StateDirectory) {
+  constructor(sys: Sys, directory: StateDirectory, bank: ListenerBank) {
     this.#sys = sys;
     this.#directory = directory;
+    this.#pin = STEER_PINS[bank];
   }
 
   /** What it does not do as it should; undefined where all is well. */
   check(netns: string, program: StoredProgram | undefined): Deviation | undefined {
-    using link = this.#directory.openLink(STEER_PIN);
+    using link = this.#directory.openLink(this.#pin);
     const what = 'ztunnel_steer of the proxy';
     if (link === undefined) return { what, found: undefined, wanted: 'attached' };
     const { netnsInode, programId } = link.info();
@@ -83,7 +87,7 @@ class LookupLink {
 
   /** Attaches it, or puts the program in place of the one that it has; a link to another namespace is taken away. */
   attach(netns: Netns, program: StoredProgram): void {
-    using old = this.#directory.openLink(STEER_PIN);
+    using old = this.#directory.openLink(this.#pin);
     const info = old?.info();
     if (old !== undefined && info !== undefined && BigInt(info.netnsInode ?? 0) === netns.inode) {
       if (info.programId !== program.id) old.update(program);
@@ -91,16 +95,27 @@ class LookupLink {
     }
     this.detach();
     using link = attachNetns(this.#sys, program, netns);
-    this.#directory.pinLink(STEER_PIN, link);
+    this.#directory.pinLink(this.#pin, link);
   }
 
   /** Takes it away, if it is there. */
   detach(): void {
-    using link = this.#directory.openLink(STEER_PIN);
+    using link = this.#directory.openLink(this.#pin);
     if (link === undefined) return;
     link.detach();
-    this.#directory.unpinLink(STEER_PIN);
+    this.#directory.unpinLink(this.#pin);
   }
+}
+
+/** Where a proxy's listeners are: where they were, else not where those of the one before it are. */
+export function bankOf(there: SteeringRecord | undefined, before: SteeringRecord | undefined): ListenerBank {
+  return there?.bank ?? (before?.bank === 0 ? 1 : 0);
+}
+
+/** What one of two proxies has for itself. */
+interface Bank {
+  readonly slots: ListenerSlots;
+  readonly link: LookupLink;
 }
 
 /** What {@link Steering} works with. */
@@ -126,21 +141,24 @@ export interface SteeringFacts extends Pick<SteerFacts, 'node' | 'dns' | 'handov
 /** Sees to it that new connections that reach the proxy's namespace find its listeners. */
 export class Steering {
   readonly #tools: SteeringTools;
-  readonly #slots: ListenerSlots;
-  readonly #link: LookupLink;
+  readonly #banks: readonly [Bank, Bank];
   #program: StoredProgram | undefined;
   /** What the kernel was found to lack; undefined before it was tried. */
   #missing: { readonly reason: string | undefined } | undefined;
 
   constructor(tools: SteeringTools) {
     this.#tools = tools;
-    this.#slots = new ListenerSlots(tools.directory.maps.listeners);
-    this.#link = new LookupLink(tools.sys, tools.directory);
+    const { sys, directory } = tools;
+    const bank = (which: ListenerBank): Bank => ({
+      slots: new ListenerSlots(directory.maps.listeners, which),
+      link: new LookupLink(sys, directory, which),
+    });
+    this.#banks = [bank(0), bank(1)];
   }
 
-  /** The slots of the proxy's listeners. */
-  get slots(): ListenerSlots {
-    return this.#slots;
+  /** The slots of a proxy's listeners. */
+  slots({ bank }: Pick<SteeringRecord, 'bank'>): ListenerSlots {
+    return this.#banks[bank].slots;
   }
 
   /** Ids of the programs that steer now. */
@@ -171,12 +189,13 @@ export class Steering {
 
   /**
    * Fills the slots and puts the program in place; what steered in the other way is taken away after that. What is right is left alone.
+   * @param state `bank`: where its listeners are
    * @param before what is recorded of the steering in this place
    * @returns what is to be recorded
    */
   async attach(
     place: ProxyPlace,
-    state: SteeringState,
+    state: SteeringState & Pick<SteeringRecord, 'bank'>,
     {
       facts,
       look,
@@ -187,58 +206,70 @@ export class Steering {
     const { ports, node, dns, handover } = facts;
     const { index } = place.topology.podInterface;
     const addresses = await place.ownAddresses();
+    const { bank } = state;
+    const { link, slots } = this.#banks[bank];
     if (state.mode === 'sk_lookup') {
-      this.fill(look);
+      this.fill(look, state);
       const proxy = { ifindex: index, addresses };
-      this.#program = programs.steer({ node, proxy, hbone: ports.hbone, dns, handover });
-      this.#link.attach(place.netns, this.#program);
+      this.#program = programs.steer({ node, proxy, hbone: ports.hbone, dns, handover, bank });
+      link.attach(place.netns, this.#program);
       if (before?.hook !== undefined) await hooksIn(place).detach(before.hook);
       return state;
     }
     const tags = before?.tags ?? makeTags();
     this.#program = programs.tproxy({ ports, proxy: { addresses }, tags, dns, mark });
-    const hook = await attachTproxy(hooksIn(place), index, this.#program, before?.hook);
-    this.#link.detach();
-    this.#slots.clear();
+    const hook = await attachTproxy(
+      hooksIn(place),
+      { device: index, pinName: TPROXY_PINS[bank] },
+      this.#program,
+      before?.hook,
+    );
+    link.detach();
+    slots.clear();
     return { ...state, tags, hook };
   }
 
   /** Puts listeners into their slots, where programs take them from there. */
-  fill({ choices, owner }: Look): void {
-    this.#slots.fill(choices.chosen, (inode) => owner.take(inode));
+  fill({ choices, owner }: Look, record: Pick<SteeringRecord, 'bank'>): void {
+    this.slots(record).fill(choices.chosen, (inode) => owner.take(inode));
   }
 
   /** What does not steer as it should. */
   async check(place: ProxyPlace, record: SteeringRecord): Promise<Deviation[]> {
     const found =
       record.mode === 'sk_lookup'
-        ? this.#link.check(String(place.netns.inode), this.#program)
+        ? this.#banks[record.bank].link.check(String(place.netns.inode), this.#program)
         : await checkTproxy(this.#tools.hooksIn(place), record.hook, this.#program);
     return found === undefined ? [] : [found];
   }
 
-  /** Takes everything away. @param place where it is; undefined when that is gone */
+  /** Steers nothing new to a proxy that leaves. What it has needs no steering by `sk_lookup`; `ztunnel_tproxy` finds that too, so it stays. */
+  release({ bank }: Pick<SteeringRecord, 'bank'>): void {
+    const { link, slots } = this.#banks[bank];
+    link.detach();
+    slots.clear();
+  }
+
+  /** Takes everything of one proxy away. @param place where it is; undefined when that is gone */
   async detach(place: ProxyPlace | undefined, record: SteeringRecord): Promise<void> {
     const { hooksIn, host } = this.#tools;
-    this.#link.detach();
+    this.release(record);
     const hooks = hooksIn(place ?? host);
     // A filter is gone with its namespace; a link is pinned all the same.
     if (record.hook !== undefined && (place !== undefined || record.hook.where.mode === 'tcx'))
       await hooks.detach(record.hook);
     if (place !== undefined) await hooks.removeQdiscs();
-    this.#slots.clear();
-    this.#program = undefined;
   }
 }
 
 /**
  * Puts `ztunnel_tproxy` on the proxy's own interface, or in place of the one that is there.
  * @param hooks of the proxy's namespace
- * @param device index of the interface there
+ * @param at index of the interface there, and the name of a link
  */
 async function attachTproxy(
   hooks: Hooks,
-  device: number,
+  at: { readonly device: number; readonly pinName: string },
   program: StoredProgram,
   before: HookRecord | undefined,
 ): Promise<HookRecord> {
@@ -247,7 +278,7 @@ async function attachTproxy(
     if (status === 'ours') return programId === program.id ? before : hooks.replace(before, program);
     await hooks.detach(before);
   }
-  return hooks.attach({ device, direction: 'ingress', owner: 'ztunnel_tproxy', pinName: TPROXY_PIN }, program);
+  return hooks.attach({ ...at, direction: 'ingress', owner: 'ztunnel_tproxy' }, program);
 }
 
 /** What `ztunnel_tproxy` does not do as it should; undefined where all is well. */

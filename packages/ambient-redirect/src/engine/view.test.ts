@@ -10,7 +10,7 @@ import { EngineView, recordedOptions, RedirectEngine, type EngineOptions } from 
 
 async function scene(): Promise<{
   readonly lab: Lab;
-  readonly options: EngineOptions & { readonly directory: string };
+  readonly options: EngineOptions & Required<Pick<EngineOptions, 'sys' | 'directory'>>;
 }> {
   const sys = await testSys();
   const lab = await createLab(sys);

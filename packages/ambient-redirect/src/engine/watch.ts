@@ -1,5 +1,5 @@
 import { addressSource, Monitor, qdiscSource, RTNLGRP, type MonitorSource } from 'netlink-tc';
-import type { EngineContext } from './context.ts';
+import { proxiesOf, type EngineContext } from './context.ts';
 import type { ReconcileReport } from './reconcile.ts';
 
 /** How long is waited for more after the first change, and at least from one look to the next, in milliseconds. */
@@ -55,7 +55,7 @@ export class Watch implements Disposable {
     this.#options = options;
     const { pods, proxySide, host, sys } = context;
     const concerns = (device: number): boolean =>
-      device === proxySide.state?.hostInterface.index ||
+      proxiesOf(proxySide).some(({ hostInterface }) => hostInterface.index === device) ||
       [...pods.values()].some(({ hostInterface }) => hostInterface.index === device);
     this.#monitor = Monitor.open(sys, changes(concerns), { netns: host.netns });
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });

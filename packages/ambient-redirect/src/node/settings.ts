@@ -71,17 +71,17 @@ const rpFilter = (name: string): string => `ipv4/conf/${name}/rp_filter`;
 export function noReversePathFilter(
   values: ReadonlyMap<string, string>,
   before: string,
-  hostInterface: string,
+  ...hostInterfaces: readonly string[]
 ): { readonly name: string; readonly wanted: string }[] {
   const others = [...values]
-    .filter(([name, own]) => name !== 'all' && name !== hostInterface && Number(own) < Number(before))
+    .filter(([name, own]) => name !== 'all' && !hostInterfaces.includes(name) && Number(own) < Number(before))
     .map(([name]) => ({ name, wanted: before }));
   // The others first: nothing is unfiltered meanwhile.
-  return [...others, { name: 'all', wanted: '0' }, { name: hostInterface, wanted: '0' }];
+  return [...others, { name: 'all', wanted: '0' }, ...hostInterfaces.map((name) => ({ name, wanted: '0' }))];
 }
 
 function wishes(
-  { host, hostInterface, proxy, proxyInterface }: SettingsTarget,
+  { host, hostInterface, leavingInterface, proxy, proxyInterface }: SettingsTarget,
   previous: readonly SysctlChange[],
 ): Wish[] {
   const values = new Map(
@@ -92,12 +92,13 @@ function wishes(
       interface: hostInterface,
     });
   }
+  const leaving = leavingInterface !== undefined && values.has(leavingInterface) ? [leavingInterface] : [];
   const earlier = previous.find(({ where, name }) => where === 'host' && name === rpFilter('all'));
   const all = earlier?.before ?? values.get('all') ?? '0';
   return [
     ...noForwarding(proxy.netns),
     ...ownArpOnly(proxy.netns, proxyInterface),
-    ...noReversePathFilter(values, all, hostInterface).map(({ name, wanted }) => ({
+    ...noReversePathFilter(values, all, hostInterface, ...leaving).map(({ name, wanted }) => ({
       where: 'host' as const,
       name: rpFilter(name),
       wanted,

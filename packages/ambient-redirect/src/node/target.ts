@@ -6,6 +6,8 @@ export interface SettingsTarget {
   readonly host: Host;
   /** Name of the host's end of the proxy's interface. */
   readonly hostInterface: string;
+  /** That of another proxy, which sends from pods' addresses for a while longer. */
+  readonly leavingInterface?: string;
   /** The proxy's namespace, with a netlink socket in it. */
   readonly proxy: { readonly netns: Netns; readonly socket: NetlinkSocket };
   /** Name of the proxy's own interface. */

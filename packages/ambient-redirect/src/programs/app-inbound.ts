@@ -33,8 +33,9 @@ import {
   type Connection,
   type Fates,
 } from './connection.ts';
-import type { AppFacts, ProxyFacts } from './facts.ts';
+import type { AppFacts, ProxyEnd } from './facts.ts';
 import { findPod } from './find-pod.ts';
+import { isConnectedIn } from './other-proxy.ts';
 import { isWithin } from './prefixes.ts';
 import { isExcluded } from './rules.ts';
 import { flowOf, readSegment, readUdpPorts, type Segment } from './segment.ts';
@@ -56,6 +57,8 @@ const Fragment = struct('frag_hdr', { nextHeader: u8, rest: bytes(7) });
 export function appInbound(facts: AppFacts): Program {
   const { node, policy, proxy } = facts;
   const present = 'away' in proxy ? undefined : proxy;
+  const proxies: readonly ProxyEnd[] =
+    present === undefined ? [] : [present, ...(present.other ? [present.other] : [])];
 
   return schedCls('app_inbound', { licence: LICENCE }, (tools) => {
     const { skb, next, drop, redirect, helpers, lookup, remove, variable } = tools;
@@ -96,11 +99,11 @@ export function appInbound(facts: AppFacts): Program {
       function icmpArrives(packet: PodPacket): Ended {
         const { ip, transport } = packet;
         when(isFromProxy(), () => leave(packet, 'fromProxy'));
-        if (present === undefined) return leave(packet, 'other');
+        if (proxies.length === 0) return leave(packet, 'other');
         when(transport.hasPorts, () => {
           const isError = skb.parse(Icmp, short).type.oneOf(...ERRORS[ip.version]);
           when(isError, () => {
-            when(isAboutTcp(ip.version), () => verdict(tools, facts, packet, 'icmpCopied', () => copy(present)));
+            when(isAboutTcp(ip.version), () => verdict(tools, facts, packet, 'icmpCopied', copy));
           });
         });
         return leave(packet, 'other');
@@ -115,12 +118,16 @@ export function appInbound(facts: AppFacts): Program {
         return behind.get().eq(IPPROTO_TCP);
       }
 
-      /** A copy goes to the proxy, the packet itself on to the pod. */
-      function copy({ ifindex, mac }: PresentProxy): Ended {
+      /** A copy goes to each proxy, the packet itself on to the pod. */
+      function copy(): Ended {
         const own = eth.destination.copy();
-        eth.set({ destination: mac });
-        helpers.cloneRedirect(ifindex, 0);
-        skb.parse(Ethernet, next).set({ destination: own });
+        let header = eth;
+        for (const { ifindex, mac } of proxies) {
+          header.set({ destination: mac });
+          helpers.cloneRedirect(ifindex, 0);
+          header = skb.parse(Ethernet, next);
+        }
+        header.set({ destination: own });
         return next();
       }
 
@@ -145,8 +152,8 @@ export function appInbound(facts: AppFacts): Program {
           when(isForged(ip, segment), () => verdict(tools, facts, packet, 'spoofed', drop));
           return begins(packet, segment, { isMasqueraded: false });
         });
-        if (capturesAll(facts)) return capture(packet);
-        return laterSegment(tools, facts, connectionOf(packet, segment), fatesOf(packet));
+        if (capturesAll(facts)) return capture(packet, segment);
+        return laterSegment(tools, facts, connectionOf(packet, segment), fatesOf(packet, segment));
       }
 
       function begins(
@@ -156,8 +163,8 @@ export function appInbound(facts: AppFacts): Program {
       ): Ended {
         const excluded = (): Condition => isExcluded(tools, policy.inbound, packet.ip.source, segment.destination);
         const how = { isExcluded: excluded, isMasqueraded };
-        if (capturesAll(facts) && !isMasqueraded) return capture(packet);
-        return newConnection(tools, facts, connectionOf(packet, segment), fatesOf(packet), how);
+        if (capturesAll(facts) && !isMasqueraded) return capture(packet, segment);
+        return newConnection(tools, facts, connectionOf(packet, segment), fatesOf(packet, segment), how);
       }
 
       /**
@@ -179,28 +186,40 @@ export function appInbound(facts: AppFacts): Program {
         return { flow: flowOf(tools, ip, segment, 'destination'), segment, sender: 'other' };
       }
 
-      function fatesOf(packet: PodPacket): Fates {
+      function fatesOf(packet: PodPacket, segment: Segment): Fates {
         return {
-          captured: () => capture(packet),
+          captured: () => capture(packet, segment),
           excluded: () => leave(packet, 'excluded'),
           preserved: () => leave(packet, 'preserved'),
         };
       }
 
       function isFromProxy(): Condition {
-        return any(present !== undefined && skb.ingressIfindex.eq(present.ifindex));
+        return any(
+          ...proxies.map(
+            ({ ifindex }) =>
+              () =>
+                skb.ingressIfindex.eq(ifindex),
+          ),
+        );
       }
 
       function leave(packet: PodPacket, reason: Verdict): Ended {
         return verdict(tools, facts, packet, reason, next);
       }
 
-      function capture(packet: PodPacket): Ended {
+      function capture(packet: PodPacket, segment: Segment): Ended {
         if ('away' in proxy) {
           if (proxy.away === 'pass') return leave(packet, 'passedWithoutProxy');
           return verdict(tools, facts, packet, 'droppedWithoutProxy', drop);
         }
-        const { ifindex, mac, tags } = proxy;
+        const { other } = proxy;
+        if (other !== undefined)
+          when(isConnectedIn(tools, other.netnsId, packet.ip, segment), () => handTo(other, packet));
+        return handTo(proxy, packet);
+      }
+
+      function handTo({ ifindex, mac, tags }: ProxyEnd, packet: PodPacket): Ended {
         return verdict(tools, facts, packet, 'captured', () => {
           eth.set({ destination: mac, ...(tags === undefined ? {} : { source: tags.inbound }) });
           return redirect(ifindex);
@@ -209,5 +228,3 @@ export function appInbound(facts: AppFacts): Program {
     });
   });
 }
-
-type PresentProxy = Extract<ProxyFacts, { readonly ifindex: number }>;

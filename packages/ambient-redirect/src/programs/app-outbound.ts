@@ -18,8 +18,9 @@ import {
 } from 'bpf-asm';
 import { EXEMPT, exempt, interfaces, type Verdict } from '../maps.ts';
 import { capturesAll, laterSegment, newConnection } from './connection.ts';
-import type { AppFacts } from './facts.ts';
+import type { AppFacts, ProxyEnd } from './facts.ts';
 import { findPod } from './find-pod.ts';
+import { isConnectedIn } from './other-proxy.ts';
 import { isWithin } from './prefixes.ts';
 import { isExcluded } from './rules.ts';
 import { flowOf, readSegment, readUdpPorts, type Segment } from './segment.ts';
@@ -39,6 +40,7 @@ const PACKET_HOST = 0;
  */
 export function appOutbound(facts: AppFacts): Program {
   const { node, policy, proxy, mode } = facts;
+  const other = 'away' in proxy ? undefined : proxy.other;
   const rules = policy.outbound;
   const capturesDns = policy.dns && (mode === 'preserve' || mode === 'full');
 
@@ -89,8 +91,8 @@ export function appOutbound(facts: AppFacts): Program {
       function segmentLeaves(unread: PodPacket, isForged: Condition): Ended {
         const { ip, transport } = unread;
         // Where every connection is captured, and no event is told, nobody asks for ports.
-        const early =
-          capturesAll(facts) && facts.sample === undefined ? undefined : readSegment(tools, transport, short);
+        const asksForPorts = !capturesAll(facts) || facts.sample !== undefined || other !== undefined;
+        const early = asksForPorts ? readSegment(tools, transport, short) : undefined;
         const packet = early === undefined ? unread : { ...unread, ports: early };
         when(isWithin(tools, ip.destination, node.host), () => {
           const flow = flowOf(tools, ip, early ?? readSegment(tools, transport, short), 'source');
@@ -99,7 +101,7 @@ export function appOutbound(facts: AppFacts): Program {
         });
         when(isWithin(tools, ip.destination, node.bypass), () => leave(packet, 'bypassed'));
         when(isForged, () => verdict(tools, facts, packet, 'spoofed', drop));
-        if (early === undefined || capturesAll(facts)) return capture(packet, 'captured');
+        if (early === undefined || capturesAll(facts)) return capture(packet, 'captured', early);
         return byItsConnection(packet, early);
       }
 
@@ -107,7 +109,7 @@ export function appOutbound(facts: AppFacts): Program {
         const { ip } = packet;
         const connection = { flow: flowOf(tools, ip, segment, 'source'), segment, sender: 'pod' } as const;
         const fates = {
-          captured: () => capture(packet, 'captured'),
+          captured: () => capture(packet, 'captured', segment),
           excluded: () => leave(packet, 'excluded'),
           preserved: () => leave(packet, 'preserved'),
         };
@@ -137,12 +139,17 @@ export function appOutbound(facts: AppFacts): Program {
         return verdict(tools, facts, packet, reason, next);
       }
 
-      function capture(packet: PodPacket, reason: 'captured' | 'dns'): Ended {
+      function capture(packet: PodPacket, reason: 'captured' | 'dns', segment?: Segment): Ended {
         if ('away' in proxy) {
           if (proxy.away === 'pass') return leave(packet, 'passedWithoutProxy');
           return verdict(tools, facts, packet, 'droppedWithoutProxy', drop);
         }
-        const { ifindex, tags } = proxy;
+        if (other !== undefined && segment !== undefined)
+          when(isConnectedIn(tools, other.netnsId, packet.ip, segment), () => handTo(other, packet, reason));
+        return handTo(proxy, packet, reason);
+      }
+
+      function handTo({ ifindex, tags }: ProxyEnd, packet: PodPacket, reason: Verdict): Ended {
         return verdict(tools, facts, packet, reason, () => {
           if (tags !== undefined) eth.set({ source: tags.outbound });
           // A bridge's packets are for its own address; where the peer's kernel does not look again, it would drop them.

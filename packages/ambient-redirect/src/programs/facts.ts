@@ -1,4 +1,4 @@
-import type { Verdict } from '../maps.ts';
+import type { ListenerBank, Verdict } from '../maps.ts';
 import type { ProxyPorts } from '../ports.ts';
 
 /** Addresses and prefixes by family, in their usual form; prefixes without bits after their length. */
@@ -59,10 +59,23 @@ export interface DirectionTags {
   readonly inbound: string;
 }
 
-/** Where captured packets go. */
+/** The way to a proxy. */
+export interface ProxyEnd {
+  /** The host's end of its interface. */
+  readonly ifindex: number;
+  /** MAC address of its own end. */
+  readonly mac: string;
+  /** Where `ztunnel_tproxy` steers. */
+  readonly tags?: DirectionTags;
+}
+
+/**
+ * Where captured packets go. While one proxy takes over from another, what is of a connection of the other one goes there: it is asked for in its
+ * own namespace, by the id that the host's has for that (`IFLA_LINK_NETNSID`).
+ */
 export type ProxyFacts =
-  /** To the proxy, by the host's end of its interface; `mac` is that of its own end. `tags` where `ztunnel_tproxy` steers. */
-  | { readonly ifindex: number; readonly mac: string; readonly tags?: DirectionTags }
+  /** To the proxy, or to the other one. */
+  | (ProxyEnd & { readonly other?: ProxyEnd & { readonly netnsId: number } })
   /** There is none. */
   | { readonly away: 'drop' | 'pass' };
 
@@ -100,6 +113,8 @@ export interface SteerFacts {
   readonly proxy: { readonly ifindex: number; readonly addresses: ByFamily };
   readonly hbone: ProxyPorts['hbone'];
   readonly dns: boolean;
+  /** Which part of the map `listeners` has its sockets: while one proxy takes over from one in another namespace, each has its own. */
+  readonly bank: ListenerBank;
   /** While one proxy hands over to another on the same ports: exactly the sockets of the map are used, not others of their reuseport group. */
   readonly handover: boolean;
 }

@@ -83,6 +83,7 @@ describeWith([root], "the proxy's namespace", () => {
       hbone: DEFAULT_PORTS.hbone,
       dns: true,
       handover: false,
+      bank: 0,
       ...changes,
     });
     const begin = (changes: Partial<SteerFacts> = {}): void => {

@@ -25,6 +25,7 @@ const FACTS: SteerFacts = {
   hbone: 15008,
   dns: true,
   handover: false,
+  bank: 0,
 };
 
 type Chosen = keyof typeof LISTENER | 'the usual' | 'refused';

@@ -13,7 +13,17 @@ import {
   type Ended,
   type Program,
 } from 'bpf-asm';
-import { CONNECTION, counters, DIRECTION, LISTENER, listeners, POD_FLAG, proxyCounters, STEERED } from '../maps.ts';
+import {
+  CONNECTION,
+  counters,
+  DIRECTION,
+  LISTENER,
+  LISTENER_SLOTS,
+  listeners,
+  POD_FLAG,
+  proxyCounters,
+  STEERED,
+} from '../maps.ts';
 import type { SteerFacts } from './facts.ts';
 import { findPod, type FoundPod } from './find-pod.ts';
 import { LICENCE } from './tools.ts';
@@ -30,9 +40,10 @@ const LINK_LOCAL = 'fe80::/10';
  *
  * @throws AmbientRedirectError `ERR_INVALID_ARGUMENT` when a pod prefix of the node is none
  */
-export function steer({ node, proxy, hbone, dns, handover }: SteerFacts): Program {
+export function steer({ node, proxy, hbone, dns, handover, bank }: SteerFacts): Program {
   return skLookup('ztunnel_steer', { licence: LICENCE }, (tools) => {
     const { connection, pass, drop, lookup, assign, count, variable } = tools;
+    const first = bank * LISTENER_SLOTS;
     const { protocol, localPort } = connection;
     when(connection.ingressIfindex.ne(proxy.ifindex), pass);
     const isQuery = all(dns, () => all(protocol.eq(IPPROTO_UDP), () => localPort.eq(DNS_PORT)));
@@ -62,9 +73,9 @@ export function steer({ node, proxy, hbone, dns, handover }: SteerFacts): Progra
       pass,
     );
 
-    const [slot, what] = [variable(u32, LISTENER.plaintext), variable(u32, STEERED.plaintext)];
+    const [slot, what] = [variable(u32, first + LISTENER.plaintext), variable(u32, STEERED.plaintext)];
     const aim = (listener: keyof typeof LISTENER, counted: keyof typeof STEERED): void => {
-      slot.set(LISTENER[listener]);
+      slot.set(first + LISTENER[listener]);
       what.set(STEERED[counted]);
     };
     when(

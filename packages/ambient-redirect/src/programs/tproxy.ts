@@ -8,64 +8,28 @@ import {
   IPPROTO_TCP,
   IPPROTO_UDP,
   IPv4,
-  ipv4Address,
   IPv6,
-  ipv6Address,
   match,
   not,
   Ports,
   schedCls,
-  struct,
   u32,
   when,
-  type AddressLayout,
-  type BytesValue,
   type Condition,
   type Ended,
-  type FieldLayouts,
-  type IntegerLayout,
   type Ip,
   type MemoryArgument,
   type Program,
   type Socket,
-  type StructLayout,
   type Value,
-  type View,
 } from 'bpf-asm';
 import { proxyCounters, STEERED } from '../maps.ts';
 import type { ProxyPorts } from '../ports.ts';
 import type { TproxyFacts } from './facts.ts';
+import { connectionTuple, listenerTuple, TCP_STATE, THIS_NETNS } from './socket-tuple.ts';
 import { LICENCE } from './tools.ts';
 
 const DNS_PORT = 53;
-
-/** `BPF_F_CURRENT_NETNS`. */
-const THIS_NETNS = -1;
-
-/** `TCP_LISTEN` (`include/net/tcp_states.h`). */
-const TCP_LISTEN = 10;
-
-type Be16 = IntegerLayout<number, 'be16'>;
-/** Fields of `struct bpf_sock_tuple` for a family. */
-interface TupleFields<Family extends 'ipv4' | 'ipv6'> extends FieldLayouts {
-  readonly source: AddressLayout<Family>;
-  readonly destination: AddressLayout<Family>;
-  readonly sourcePort: Be16;
-  readonly destinationPort: Be16;
-}
-
-const Tuple4: StructLayout<TupleFields<'ipv4'>> = struct('tuple4', {
-  source: ipv4Address,
-  destination: ipv4Address,
-  sourcePort: be16,
-  destinationPort: be16,
-});
-const Tuple6: StructLayout<TupleFields<'ipv6'>> = struct('tuple6', {
-  source: ipv6Address,
-  destination: ipv6Address,
-  sourcePort: be16,
-  destinationPort: be16,
-});
 
 /**
  * `ztunnel_tproxy`: at the tc ingress hook of the proxy's own interface, where `ztunnel_steer` cannot be used. The source MAC address says that a packet
@@ -73,7 +37,8 @@ const Tuple6: StructLayout<TupleFields<'ipv6'>> = struct('tuple6', {
  * so that nothing goes past the proxy.
  */
 export function tproxy({ ports, proxy, tags, dns, mark }: TproxyFacts): Program {
-  return schedCls('ztunnel_tproxy', { licence: LICENCE }, ({ skb, next, drop, record, helpers, count, variable }) => {
+  return schedCls('ztunnel_tproxy', { licence: LICENCE }, (tools) => {
+    const { skb, next, drop, helpers, count, variable } = tools;
     when(skb.vlanPresent.ne(0), next);
     const eth = skb.parse(Ethernet, next);
     const isOutbound = variable(u32, 1);
@@ -90,7 +55,7 @@ export function tproxy({ ports, proxy, tags, dns, mark }: TproxyFacts): Program 
     function give(ip: Ip): Ended {
       // What pods have for the proxy itself, such as its metrics, was captured with the rest.
       when(any(...isOwn(ip)), next);
-      const connection = ip.version === 4 ? tuple4(ip.source, ip.destination) : tuple6(ip.source, ip.destination);
+      const connection = connectionTuple(tools, ip);
       const { protocol, hasPorts } = ip.transport(refuse);
       // The stack puts fragments together before it looks for their socket, and finds only those that are connected.
       when(not(hasPorts), next);
@@ -100,7 +65,7 @@ export function tproxy({ ports, proxy, tags, dns, mark }: TproxyFacts): Program 
         const { source, destination } = skb.parse(Ports, refuse);
         connection.set({ sourcePort: source, destinationPort: destination });
         helpers.skcLookupTcp(connection, THIS_NETNS, 0).ifPresent((socket) => {
-          when(socket.fields.state.ne(TCP_LISTEN), () => assign(socket, STEERED.established));
+          when(socket.fields.state.ne(TCP_STATE.listen), () => assign(socket, STEERED.established));
         });
         const [port, what] = [variable(be16, ports.plaintext), variable(u32, STEERED.plaintext)];
         const aim = (purpose: keyof ProxyPorts): void => {
@@ -136,7 +101,7 @@ export function tproxy({ ports, proxy, tags, dns, mark }: TproxyFacts): Program 
 
       /** What finds a listener by its port alone. */
       function anywhere(port: number | Value<'be16'>): MemoryArgument {
-        const tuple = ip.version === 4 ? tuple4(0, 0) : tuple6('::', '::');
+        const tuple = listenerTuple(tools, ip);
         tuple.set({ destinationPort: port });
         return tuple;
       }
@@ -158,17 +123,6 @@ export function tproxy({ ports, proxy, tags, dns, mark }: TproxyFacts): Program 
     function refuse(why: 'noListener' | 'wrongFamily' = 'noListener'): Ended {
       count(proxyCounters, STEERED[why], 1);
       return drop();
-    }
-
-    function tuple4(source: Value<'be32'> | 0, destination: Value<'be32'> | 0): View<TupleFields<'ipv4'>> {
-      return record(Tuple4, { source, destination, sourcePort: 0, destinationPort: 0 });
-    }
-
-    function tuple6(
-      source: BytesValue<'ipv6'> | '::',
-      destination: BytesValue<'ipv6'> | '::',
-    ): View<TupleFields<'ipv6'>> {
-      return record(Tuple6, { source, destination, sourcePort: 0, destinationPort: 0 });
     }
   });
 }
