@@ -80,8 +80,9 @@ async function beside(
     const engine = await stage.open(options);
     await look(stage, engine, row);
     await engine.unenroll('client');
+    // A qdisc that it made stays until then.
+    await engine.teardown();
     expect(await foreignOn(sys, lab.node, lab.client), what).toEqual(before);
-    await engine.close();
     await takeOff();
   }
 }
