@@ -11,7 +11,7 @@ import { compareSchemas, type Schema } from './schema.ts';
  * Maps in which programs note connections for the packets that follow. While two versions of the programs run side by side, they must be the same to
  * both.
  */
-export const NOTES: readonly string[] = ['direct', 'exempt'] satisfies (keyof typeof MAPS)[];
+const NOTES: readonly string[] = ['direct', 'exempt'] satisfies (keyof typeof MAPS)[];
 
 /** Where a state is, and how it is opened. */
 export interface StatePlace {
@@ -52,6 +52,25 @@ export function readSchema(place: StatePlace): Schema | undefined {
 }
 
 /**
+ * Which maps of a state have to be made anew, so that this version can use it. Changes nothing.
+ * @throws AmbientRedirectError `ERR_SCHEMA` where it could not, even so
+ */
+export function mapsToRemake(place: StatePlace, recorded: Schema, ours: Schema): readonly string[] {
+  const { remade, resized, refused } = compareSchemas(recorded, ours);
+  const reasons = [...refused];
+  if (remade.includes('records')) reasons.push('map records is of another size');
+  if (reasons.length > 0) throw differs(place.path, reasons);
+  using records = openRecords(place);
+  const hasPods = records !== undefined && records.store.names(POD_RECORDS).length > 0;
+  // What programs of both versions look up has to be one map. As it is it does for both, if its size alone is another.
+  const asTheyAre = hasPods ? NOTES.filter((name) => remade.includes(name)) : [];
+  for (const name of asTheyAre)
+    if (!resized.includes(name)) reasons.push(`map ${name} cannot be made anew while pods are enrolled`);
+  if (reasons.length > 0) throw differs(place.path, reasons);
+  return remade.filter((name) => !asTheyAre.includes(name));
+}
+
+/**
  * Sees to it that this version can use a state: makes anew which maps it has to.
  * @returns the schema of what is there by now
  * @throws AmbientRedirectError `ERR_SCHEMA`, with nothing touched
@@ -65,19 +84,13 @@ export function bringIn(
   }: { readonly recorded: Schema; readonly ours: Schema; readonly maps: Readonly<Record<string, MapHandle>> },
 ): Schema {
   const { sys, path, folder, readOnly } = place;
-  const { remade, resized, refused } = compareSchemas(recorded, ours);
-  const reasons = [...refused];
-  if (remade.includes('records')) reasons.push('map records is of another size');
-  if (reasons.length > 0) throw differs(path, reasons);
+  const now = mapsToRemake(place, recorded, ours);
+  if (readOnly && now.length > 0)
+    throw differs(
+      path,
+      now.map((name) => `map ${name} is not made anew yet`),
+    );
   using records = openRecords(place);
-  const hasPods = records !== undefined && records.store.names(POD_RECORDS).length > 0;
-  // What programs of both versions look up has to be one map. As it is it does for both, if its size alone is another.
-  const asTheyAre = hasPods ? NOTES.filter((name) => remade.includes(name)) : [];
-  for (const name of asTheyAre)
-    if (!resized.includes(name)) reasons.push(`map ${name} cannot be made anew while pods are enrolled`);
-  const now = remade.filter((name) => !asTheyAre.includes(name));
-  if (readOnly) reasons.push(...now.map((name) => `map ${name} is not made anew yet`));
-  if (reasons.length > 0) throw differs(path, reasons);
   if (records === undefined || now.length === 0) return recorded;
   const result = migrate({ sys, folder, records: records.store }, recorded, { maps, ours, remade: now });
   if ('full' in result) throw differs(path, [`map ${result.full} has more entries than there is room for`]);
