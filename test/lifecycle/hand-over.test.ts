@@ -32,7 +32,9 @@ describeWith(NEEDS, 'a proxy that takes over from one in another namespace', () 
         // So that it is seen whether it is put back.
         outsider.sysctl('ipv4/conf/all/forwarding', '1');
         before = await settingsOf(outsider);
-        outsider.sysctl('ipv4/ip_local_port_range', '10000 32000');
+        // Both open connections in the name of the same pods: from one port, they would be one to the server.
+        proxy.sysctl('ipv4/ip_local_port_range', '10000 20999');
+        outsider.sysctl('ipv4/ip_local_port_range', '21000 32000');
         places = [proxy, outsider];
         await scene.enroll(['client', 'server'], 'reset');
       }, SETUP_MS);
@@ -82,7 +84,7 @@ describeWith(NEEDS, 'a proxy that takes over from one in another namespace', () 
           connectQuietly(client, { address: server.address(family), port: PORT }),
         );
         onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
-      const speak = async (word: string): Promise<void> => {
+        const speak = async (word: string): Promise<void> => {
           for (const socket of sockets) {
             const echo = new Promise((resolve) => socket.once('data', (data) => resolve(String(data))));
             socket.write(word);
@@ -102,8 +104,8 @@ describeWith(NEEDS, 'a proxy that takes over from one in another namespace', () 
         expect((await scene.engine.status()).leaving).toMatchObject({ connections: 4 });
         // New ones are the successor's: the old one may end as soon as what it has does.
         const fresh = connectQuietly(client, { address: server.address('ipv4'), port: PORT });
-      fresh.end('new');
-      expect(await receiveText(fresh)).toBe('new');
+        fresh.end('new');
+        expect(await receiveText(fresh)).toBe('new');
         const ended = oldProxy.stop('SIGUSR1');
         await speak('last');
         for (const socket of sockets) socket.end();
