@@ -149,7 +149,7 @@ export async function exchange(
  * How an attempt to connect ends: the error's code, `closed` or `reset` after it came about and before a byte came, `open` when it was
  * still there or `timeout` when nothing had come at all after that time.
  */
-export async function attempt(from: LabHost, to: Endpoint, timeoutMs = 1_500 * SLOWNESS): Promise<string> {
+export async function attempt(from: LabHost, to: Endpoint, timeoutMs: number = 1_500 * SLOWNESS): Promise<string> {
   const socket = connectQuietly(from, to);
   let connected = false;
   try {

@@ -24,7 +24,7 @@ function bare(schema: Node): Node {
   return inner === undefined ? schema : bare(inner);
 }
 
-const part = <K extends 'item' | 'entries'>(schema: Node, name: K): Node[K] =>
+const part = <K extends 'item' | 'entries'>(schema: Node, name: K): Node[K] | undefined =>
   schema.pipe?.map((one) => one[name]).find((one) => one !== undefined);
 
 /** Every object of a schema, with all paths that lead to it. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CommandIo } from '../src/cli/command-spec.ts';
 import { run } from '../src/cli/run.ts';
 
@@ -58,7 +59,8 @@ export const COMMAND: readonly [string, ...string[]] = [
   process.execPath,
   '--conditions=@ambient/source',
   '--import',
-  'tsx',
+  // Found from wherever it is run.
+  pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href,
   fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)),
 ];
 

@@ -24,7 +24,7 @@ function isByDescriptor(order: Order): boolean {
 }
 
 /** What was recorded; nothing where none was. */
-export function readOptions(records: RecordStore): EngineOptions {
+function readOptions(records: RecordStore): EngineOptions {
   return records.get<EngineOptions>(RECORD) ?? {};
 }
 

@@ -5,8 +5,7 @@ export interface MetricSpec {
   readonly labels: readonly string[];
 }
 
-/** Every metric, by its name, in the order in which they are told. Those of a pod begin anew when it is enrolled anew. */
-export const METRICS = {
+const TABLE = {
   ambient_redirect_packets_total: {
     type: 'counter',
     help: 'Packets of pods, by what became of them and why.',
@@ -82,4 +81,7 @@ export const METRICS = {
 } as const satisfies Readonly<Record<string, MetricSpec>>;
 
 /** The name of a metric. */
-export type MetricName = keyof typeof METRICS;
+export type MetricName = keyof typeof TABLE;
+
+/** Every metric, by its name, in the order in which they are told. Those of a pod begin anew when it is enrolled anew. */
+export const METRICS: Readonly<Record<MetricName, MetricSpec>> = TABLE;
