@@ -238,7 +238,7 @@ export function reportNode(options: NodeOptions): ReportData {
       warnings: pods.flatMap(({ id, warnings }) => warnings.map((what) => ({ subject: id, what }))),
       proxy,
       leaving: undefined,
-    steer: 'auto',
+      steer: 'auto',
       attach: { wanted: 'auto', mode: 'tcx', reason: 'the kernel has it' },
       withoutProxy: 'drop',
       pods,

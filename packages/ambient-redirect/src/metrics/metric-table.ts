@@ -78,7 +78,7 @@ const TABLE = {
     help: 'What reconciles found not as it should be, and mended.',
     labels: [],
   },
-} as const satisfies Readonly<Record<string, MetricSpec>>;
+} as const;
 
 /** The name of a metric. */
 export type MetricName = keyof typeof TABLE;
