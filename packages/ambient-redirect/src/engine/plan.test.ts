@@ -29,6 +29,7 @@ import { MAPS } from '../maps.ts';
 import { RedirectEngine, type EngineOptions } from './index.ts';
 import { planOperation } from './plan.ts';
 import type { NodePlan, Operation } from './planned-change.ts';
+import { STEER_PINS } from './steering.ts';
 import { StateDirectory } from './directory.ts';
 
 // Programs are compiled and a proxy is started for each: a busy machine takes its time.
@@ -78,10 +79,12 @@ async function snapshot(sys: Sys, spaces: readonly Space[], directory: string): 
   for (const folder of ['links', 'programs', 'maps'])
     for (const name of readdirSync(`${directory}/v1/${folder}`)) seen.set(`pin v1/${folder}/${name}`, '');
   using state = StateDirectory.open(sys, directory, { readOnly: true });
-  using link = state.openLink('steer');
-  const info = link?.info();
-  const steered = spaces.find(({ netns }) => netns.inode === BigInt(info?.netnsInode ?? 0));
-  if (steered !== undefined) seen.set(`steering ${steered.name} ztunnel_steer by sk_lookup`, String(info?.programId));
+  for (const pin of STEER_PINS) {
+    using link = state.openLink(pin);
+    const info = link?.info();
+    const steered = spaces.find(({ netns }) => netns.inode === BigInt(info?.netnsInode ?? 0));
+    if (steered !== undefined) seen.set(`steering ${steered.name} ztunnel_steer by sk_lookup`, String(info?.programId));
+  }
   return seen;
 }
 
@@ -269,9 +272,11 @@ describeWith([root], 'what a plan says is what is done', () => {
     await run({ kind: 'set-proxy', proxy }, (engine) => engine.setProxy(proxy));
     await startProxy(lab.outsider);
     const proxies = { proxy: lab.outsider, 'earlier proxy': lab.proxy };
-    const { changes } = await run({ kind: 'set-proxy', proxy: next }, (engine) => engine.setProxy(next), proxies);
+    const set = { kind: 'set-proxy', proxy: next } as const;
+    const { changes, notes } = await run(set, (engine) => engine.setProxy(next), proxies);
     const hosts = changes.filter(({ what }) => what === 'ztunnel_host_in on ingress');
-    expect(hosts.map(({ action, where }) => `${action} ${where}`)).toEqual(['remove v-proxy', 'make v-outsider']);
+    expect(hosts.map(({ action, where }) => `${action} ${where}`)).toEqual(['make v-outsider']);
+    expect(notes).toContain('the proxy at v-proxy keeps the connections that it has, until they end');
   });
 
   test('what others broke is part of it', async () => {
