@@ -83,7 +83,8 @@ describeWith([root], 'what an engine has made', () => {
       'ipv4 rule 20000: iif eth0 lookup 100 is missing, not present',
     ]);
     const byTcx = !lacksTcx(sys);
-    for (const link of byTcx ? ['pod-1-ingress', 'host-in'] : []) detach(sys, `${directory}/v1/links/${link}`);
+    const links = ['pod-1-ingress', `host-in-${proxy.hostIndex}`];
+    for (const link of byTcx ? links : []) detach(sys, `${directory}/v1/links/${link}`);
     const detached = await look();
     const expected = byTcx ? ['state-pod-degraded', 'state-proxy-hook', 'state-deviates'] : ['state-deviates'];
     expect(errors(detached)).toEqual(expected);
