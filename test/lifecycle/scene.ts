@@ -40,7 +40,7 @@ export interface Combination {
 const STEERS: readonly Combination['steer'][] = kernelAtLeast('6.6') ? ['sk_lookup', 'tproxy'] : ['sk_lookup'];
 
 /** All that this kernel has. */
-export const COMBINATIONS: readonly Combination[] = attachModes().flatMap((attach) =>
+const COMBINATIONS: readonly Combination[] = attachModes().flatMap((attach) =>
   STEERS.map((steer) => ({ attach, steer })),
 );
 

@@ -30,11 +30,10 @@ async function node(): Promise<Node> {
   const sys = await testSys();
   const lab = await createLab(sys);
   const directory = statePath(sys);
+  // Made here: what the last hook of a test makes nobody removes.
+  const socket = join(tempDir(), 'none.sock');
   const run: Run = (args, options) =>
-    call(
-      [...args, '--directory', directory, '--host', lab.node.path, '--socket', join(tempDir(), 'none.sock')],
-      options,
-    );
+    call([...args, '--directory', directory, '--host', lab.node.path, '--socket', socket], options);
   onTestFinished(async () => {
     if (existsSync(directory)) await run(['teardown', '--yes']);
     await lab.close();
