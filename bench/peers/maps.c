@@ -8,7 +8,7 @@
 
 #define ENTRIES 65536
 #define BATCH 1024
-#define PASSES 8
+#define PASSES 2
 
 static long bpf(int command, union bpf_attr *attr) { return syscall(__NR_bpf, command, attr, sizeof *attr); }
 
