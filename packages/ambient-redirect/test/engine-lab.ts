@@ -26,6 +26,8 @@ export interface EngineLab {
   readonly directory: string;
   /** Opens an engine with the proxy; the last one tears down when the test ends. */
   open(changes?: EngineOptions): Promise<RedirectEngine>;
+  /** The same, with the proxy that the last one had. */
+  reopen(): Promise<RedirectEngine>;
   /** What an engine is asked for to enroll a pod. */
   pod(name: 'client' | 'server'): PodRequest;
   /** Connects from `client` to the echo server of `server`. */
@@ -65,14 +67,19 @@ export async function engineLab(options: EngineOptions = {}): Promise<EngineLab>
   });
   await lab.server.serveTcp(ECHO, (socket) => socket.pipe(socket));
   const proxy = await startProxy(lab.proxy);
+  const reopen = async (changes: EngineOptions = {}): Promise<RedirectEngine> => {
+    const engine = await RedirectEngine.open({ ...all, ...changes });
+    opened.push(engine);
+    return engine;
+  };
   return {
     sys,
     lab,
     proxy,
     directory,
-    open: async (changes = {}) => {
-      const engine = await RedirectEngine.open({ ...all, ...changes });
-      opened.push(engine);
+    reopen,
+    open: async (changes) => {
+      const engine = await reopen(changes);
       await engine.setProxy({ netns: { fd: lab.proxy.netns.fd }, pid: proxy.pid });
       return engine;
     },

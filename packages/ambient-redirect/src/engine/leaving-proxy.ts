@@ -54,11 +54,10 @@ export class LeavingProxies {
    */
   async begin(proxy: ProxyRecord, successor: ProxyPlace): Promise<boolean> {
     const { host, records } = this.#tools;
-    const leaving = await leavingOf(host, proxy, successor);
-    if (leaving === undefined) return false;
-    records.put(RECORD, leaving);
-    this.#leaving = leaving;
-    return true;
+    this.#leaving = await leavingOf(host, proxy, successor);
+    if (this.#leaving === undefined) records.delete(RECORD);
+    else records.put(RECORD, this.#leaving);
+    return this.#leaving !== undefined;
   }
 
   /** Says that the programs of all pods know both. */

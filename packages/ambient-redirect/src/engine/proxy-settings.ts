@@ -52,21 +52,27 @@ export class ProxySettings {
    * Records what is to be set, and sets it. Where the settings of another namespace are recorded, those stay until {@link settle}: as long as a
    * hook leads there it must not forward.
    * @param reference by which the namespace is found again; undefined where only a process in it leads there
+   * @param leaving the host's end of the interface of the proxy that leaves from then on; of the one that does, if left out
+   * @throws AmbientRedirectError `ERR_CONFLICT`, with nothing changed
    */
-  async apply(place: ProxyPlace, reference: NetnsOf | undefined): Promise<void> {
+  async apply(
+    place: ProxyPlace,
+    reference: NetnsOf | undefined,
+    leaving: string | undefined = this.#leaving(),
+  ): Promise<void> {
     const { hostInterface, podInterface } = place.topology;
-    const target = this.#target(place);
+    const target = settingsTarget(this.#host, place, this.#routing, leaving);
     const before = this.#records.get<StoredSettings>(SETTINGS_RECORD);
     const moved = before !== undefined && !isSame(before.identity, place.identity);
+    // Of a proxy that had left, and comes back, it is known what was there before the first time.
+    const own = moved ? this.#records.get<StoredSettings>(earlierName(place.identity)) : undefined;
+    const settings = await settingsFor(target, place, before, own);
     if (moved) {
       const { sysctls } = before.settings;
       const there = { ...before.settings, sysctls: sysctls.filter(({ where }) => where === 'proxy') };
       const earlier: StoredSettings = { ...before, settings: there };
       this.#records.put(earlierName(before.identity), earlier);
     }
-    // Of a proxy that had left, and comes back, it is known what was there before the first time.
-    const own = moved ? this.#records.get<StoredSettings>(earlierName(place.identity)) : undefined;
-    const settings = await settingsFor(target, place, before, own);
     const stored: StoredSettings = {
       identity: place.identity,
       reference,
@@ -92,7 +98,11 @@ export class ProxySettings {
   /** Puts back what was set for earlier proxies, in namespaces that no hook leads to any more. @returns what others changed, and was left */
   async settle(): Promise<Deviation[]> {
     const left: Deviation[] = [];
-    for (const name of this.#records.names(EARLIER_SETTINGS)) left.push(...(await this.#putBack(name)));
+    const now = this.#records.get<StoredSettings>(SETTINGS_RECORD);
+    // Who was killed before it came to another has the record of an earlier one already.
+    const isNow = (name: string): boolean => now !== undefined && name === earlierName(now.identity);
+    for (const name of this.#records.names(EARLIER_SETTINGS))
+      if (!isNow(name)) left.push(...(await this.#putBack(name)));
     return left;
   }
 

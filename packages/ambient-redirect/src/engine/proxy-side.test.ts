@@ -282,6 +282,46 @@ describeWith([root], "the proxy's side", () => {
     expect(await traces(all)).toBe(before);
   });
 
+  test('another namespace that cannot be had leaves the proxy as it is', async () => {
+    const sys = await testSys();
+    const all = await proxyLab(sys);
+    const { lab, node } = all;
+    await startProxy(lab.proxy);
+    await startProxy(lab.outside);
+    const before = await traces(all);
+    const first = await all.open();
+    const state = await first.side.set(reference(lab.proxy), node);
+    const set = await traces(all);
+    // Someone else's.
+    await lab.outside.exec('ip', 'rule', 'add', 'priority', '20000', 'lookup', '200');
+    await expect(first.side.set(reference(lab.outside), node)).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+    await lab.outside.exec('ip', 'rule', 'del', 'priority', '20000');
+    expect([first.side.state, first.side.leaving]).toEqual([state, undefined]);
+    expect(await first.side.settle()).toEqual([]);
+    expect(await first.side.check()).toEqual([]);
+    expect(await traces(all)).toBe(set);
+    await first.close();
+
+    // Or it ends half-way: nothing of the old one is put back, until the next has gone on.
+    const dies = (): never => {
+      throw new Error('ends here');
+    };
+    const second = await all.open({ programs: { steer: dies, tproxy: dies } });
+    await expect(second.side.set(reference(lab.outside), node)).rejects.toThrow('ends here');
+    expect(second.side.leaving).toBeUndefined();
+    expect(await second.side.settle()).toEqual([]);
+    expect(await lab.proxy.exec('ip', 'rule')).toContain('20000');
+    expect(second.directory.linkNames()).toEqual(['steer']);
+    await second.close();
+    const third = await all.open();
+    await third.side.reconcile(node);
+    expect(third.side.state?.hostInterface.name).toBe('eth0');
+    expect(third.side.leaving).toMatchObject({ hostInterface: { name: 'v-proxy' }, moved: false });
+    expect(await third.side.restore()).toEqual([]);
+    expect(third.directory.linkNames()).toEqual([]);
+    expect(await traces(all)).toBe(before);
+  });
+
   test('the namespace goes: it is away, and taking it all away still works', async () => {
     const sys = await testSys();
     const all = await proxyLab(sys);

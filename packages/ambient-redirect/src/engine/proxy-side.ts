@@ -82,7 +82,9 @@ export class ProxySide implements Disposable {
 
   /** The proxy that this one takes over from, as long as that has connections. */
   get leaving(): LeavingProxy | undefined {
-    return this.#leaving.current;
+    const leaving = this.#leaving.current;
+    // Not before its successor is steered to.
+    return leaving?.hostInterface.index === this.#state?.hostInterface.index ? undefined : leaving;
   }
 
   /** Ids of the programs that steer now. */
@@ -195,9 +197,9 @@ export class ProxySide implements Disposable {
    */
   settle(): Promise<Deviation[]> {
     return this.#inTurn(async () => {
-      const { leaving } = this;
-      if (leaving === undefined) return this.#settings.settle();
-      if (leaving.steering.mode === 'sk_lookup') this.#steering.release(leaving.steering);
+      if (this.#leaving.current === undefined) return this.#settings.settle();
+      const steering = this.leaving?.steering;
+      if (steering?.mode === 'sk_lookup') this.#steering.release(steering);
       return [];
     });
   }
@@ -294,6 +296,8 @@ export class ProxySide implements Disposable {
       this.#wanted = previous;
       throw error;
     }
+    const leaving = isSamePlace ? this.leaving : before;
+    await this.#settings.apply(place, reference, leaving?.hostInterface.name);
     if (!isSamePlace) {
       this.#lacks = new Set();
       if (isReturning) this.#leaving.forget();
@@ -301,7 +305,6 @@ export class ProxySide implements Disposable {
       if (before !== undefined && !(await this.#leaving.begin(before, place)))
         await this.#steering.detach(undefined, before.steering);
     }
-    await this.#settings.apply(place, reference);
     const announced = recordOf(place, named, there ?? steering);
     // Before the first change: who comes after a crash finishes it, or takes it away.
     this.#save(announced);
