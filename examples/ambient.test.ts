@@ -9,14 +9,10 @@ import { statePath } from '../packages/ambient-redirect/test/state.ts';
 import type { LabProcess } from '../test/support/lab-process.ts';
 import { startProxy } from '../test/support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../test/support/lab.ts';
+import { mainCommand } from '../test/support/main-command.ts';
 import { describeWith, root } from '../test/support/needs.ts';
 
-const command = (name: string): string[] => [
-  '--conditions=@ambient/source',
-  '--import',
-  'tsx',
-  join(import.meta.dirname, `${name}.ts`),
-];
+const command = (name: string): [string, string] => mainCommand(new URL(`${name}.ts`, import.meta.url));
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 /** Waits until a process has said something. Compiling takes its time where other tests run as well. */
@@ -38,7 +34,7 @@ describeWith([root], 'examples with a pod and a proxy', () => {
 
   /** Starts an example on the lab's node. */
   const start = (name: string, ...args: string[]): LabProcess => {
-    const example = lab.node.spawn([process.execPath, ...command(name), ...args]);
+    const example = lab.node.spawn([...command(name), ...args]);
     onTestFinished(() => example.stop('SIGKILL'));
     return example;
   };
@@ -140,7 +136,8 @@ describe('examples with a pod and a proxy, without root', () => {
     (name) => {
       const isRoot = process.getuid?.() === 0;
       const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
-      const { status, stdout, stderr } = spawnSync(process.execPath, command(name), {
+      const [node, main] = command(name);
+      const { status, stdout, stderr } = spawnSync(node, [main], {
         encoding: 'utf8',
         ...(isRoot && user),
       });

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { mainCommand } from '../test/support/main-command.ts';
 import { describeWith, root } from '../test/support/needs.ts';
 
 const EXPECTED = {
@@ -24,6 +25,7 @@ const EXPECTED = {
 
 describeWith([root], 'the example', () => {
   test.each(Object.entries(EXPECTED))('%s does what it says', (name, lines) => {
+    // From the sources, as users run it: what the verifier refuses is told by their lines.
     const args = ['--conditions=@ambient/source', '--import', 'tsx', join(import.meta.dirname, `${name}.ts`)];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     expect(stderr).toBe('');
@@ -32,9 +34,9 @@ describeWith([root], 'the example', () => {
   });
 
   test.each(Object.keys(EXPECTED))('%s tells an ordinary user in one line to be root', (name) => {
-    const args = ['--conditions=@ambient/source', '--import', 'tsx', join(import.meta.dirname, `${name}.ts`)];
+    const [node, main] = mainCommand(new URL(`${name}.ts`, import.meta.url));
     const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...user });
+    const { status, stdout, stderr } = spawnSync(node, [main], { encoding: 'utf8', ...user });
     expect(stderr).toMatch(/^run it as root: sudo .*\n$/);
     expect(stdout).toBe('');
     expect(status).toBe(1);

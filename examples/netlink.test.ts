@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import { mainCommand } from '../test/support/main-command.ts';
 import { describeWith, root } from '../test/support/needs.ts';
 
 function run(example: string, ...args: string[]): string {
-  const command = ['--conditions=@ambient/source', '--import', 'tsx', `examples/${example}.ts`, ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+  const [node, main] = mainCommand(new URL(`${example}.ts`, import.meta.url));
+  const { status, stdout, stderr } = spawnSync(node, [main, ...args], { encoding: 'utf8' });
   expect(status, stderr).toBe(0);
   return stdout;
 }
@@ -43,9 +44,9 @@ describeWith([root], 'examples that change namespaces of their own', () => {
   test.each(['netns-tour', 'packet-reports', 'vip-drop', 'tc-chain'])(
     '%s tells an ordinary user to be root',
     (name) => {
-      const args = ['--conditions=@ambient/source', '--import', 'tsx', `examples/${name}.ts`];
+      const [node, main] = mainCommand(new URL(`${name}.ts`, import.meta.url));
       const user = { uid: 65534, gid: 65534, env: { ...process.env, HOME: '/nonexistent' } };
-      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', ...user });
+      const { status, stdout, stderr } = spawnSync(node, [main], { encoding: 'utf8', ...user });
       expect({ status, stdout, stderr }).toEqual({
         status: 1,
         stdout: '',

@@ -119,12 +119,7 @@ const ENVIRONMENT = {
   TMPDIR: '/run',
 };
 
-const MAINS = {
-  demo: `${REDIRECT}/demo/main`,
-  proxy: `${REDIRECT}/proxy/main`,
-  load: 'test/lifecycle/load-main',
-  engine: 'test/neighbours/engine-main',
-};
+const DEMO = `${REDIRECT}/demo/main.js`;
 
 function pattern({ only, without }: Selection): string {
   const groups = Object.entries(only).map(([group, rows]) => `${group} (?!${rows.join('|')})`);
@@ -146,7 +141,7 @@ function run(command: string, args: readonly string[], options: SpawnSyncOptions
 const isSubset = process.argv.includes('--subset');
 const chosen = process.argv.slice(2).filter((word) => word !== '--subset');
 const bundles = join(ROOT, 'node_modules/.ambient-mains');
-await bundleMains(Object.values(MAINS), bundles);
+await bundleMains(bundles);
 
 const failed = (chosen.length > 0 ? chosen : KERNELS).filter((kernel) => {
   console.log(`\n=== Linux ${kernel}`);
@@ -160,7 +155,7 @@ const failed = (chosen.length > 0 ? chosen : KERNELS).filter((kernel) => {
   /** One script for one boot: the demos, then the tests, all of them whatever fails. */
   const script = [
     'failed=0',
-    ...selection.demos.map((options) => `${process.execPath} ${join(bundles, MAINS.demo)}.js ${options} || failed=1`),
+    ...selection.demos.map((options) => `${process.execPath} ${join(bundles, DEMO)} ${options} || failed=1`),
     `${quoted([process.execPath, ...vitest(selection.files, ...limits, `--testNamePattern=${pattern(selection)}`)])} || failed=1`,
     'exit $failed',
   ].join('\n');

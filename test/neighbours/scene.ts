@@ -11,12 +11,9 @@ import {
   type HookEntry,
   type Sys,
 } from 'netlink-tc';
-import { build } from 'esbuild';
-import { existsSync, symlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { RedirectEngine, type EngineOptions } from '../../packages/ambient-redirect/src/engine/index.ts';
 import { statePath } from '../../packages/ambient-redirect/test/state.ts';
@@ -27,10 +24,9 @@ import type { LabHost } from '../support/lab-host.ts';
 import type { LabProcess } from '../support/lab-process.ts';
 import { haproxySessions, startHaproxy } from '../support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
-import { bundleOf } from '../support/main-command.ts';
+import { mainCommand } from '../support/main-command.ts';
 import { SLOWNESS } from '../support/slowness.ts';
 import { difference } from '../support/residue.ts';
-import { tempDir } from '../support/temp.ts';
 import { traces } from '../support/traces.ts';
 import type { Job } from './engine-main.ts';
 
@@ -49,10 +45,7 @@ export interface Scene {
   /** Names the proxy to an engine. */
   setProxy(engine: RedirectEngine): Promise<void>;
   /** Starts an engine as a process of its own, which says `ready` when it has done its parts. */
-  start(
-    job: Pick<Job, 'parts' | 'dieAt' | 'established'>,
-    changes?: Pick<EngineOptions, 'attach'>,
-  ): Promise<LabProcess>;
+  start(job: Pick<Job, 'parts' | 'dieAt' | 'established'>, changes?: Pick<EngineOptions, 'attach'>): LabProcess;
   /** What an engine is asked for to enroll pods. */
   pods(...names: ('client' | 'server')[]): { readonly id: string; readonly netns: { readonly fd: number } }[];
 }
@@ -72,7 +65,6 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
   };
   const opened: RedirectEngine[] = [];
   const children: LabProcess[] = [];
-  let main: string | undefined;
   const openOne = async (changes: EngineOptions = {}): Promise<RedirectEngine> => {
     const engine = await RedirectEngine.open({ sys, host: { fd: lab.node.netns.fd }, ...shared, ...changes });
     opened.push(engine);
@@ -105,7 +97,7 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
       await setProxy(engine);
       return engine;
     },
-    start: async (job, changes = {}) => {
+    start: (job, changes = {}) => {
       const { client, server, node } = lab;
       const whole: Job = {
         options: { ...shared, ...changes, host: { path: node.path } },
@@ -113,11 +105,7 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
         pods: { client: client.path, server: server.path },
         ...job,
       };
-      const child = node.spawn([
-        process.execPath,
-        (main ??= bundleOf(MAIN) ?? (await bundleEngine())),
-        JSON.stringify(whole),
-      ]);
+      const child = node.spawn([...mainCommand(MAIN), JSON.stringify(whole)]);
       children.push(child);
       return child;
     },
@@ -133,27 +121,6 @@ function ownTraces({ node, proxy }: Lab): string[] {
       .filter((line) => ours.test(line))
       .map((line) => `${name}: ${line}`),
   );
-}
-
-/**
- * Bundles `engine-main.ts`: from the sources, most of its time would be spent on compiling them. It goes when the test ends.
- * @returns path of the bundle
- */
-async function bundleEngine(): Promise<string> {
-  const directory = tempDir();
-  const outfile = `${directory}/engine.mjs`;
-  symlinkSync(resolve('node_modules'), `${directory}/node_modules`);
-  await build({
-    entryPoints: [fileURLToPath(MAIN)],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    conditions: ['@ambient/source'],
-    external: ['koffi', 'ffi-rs'],
-  });
-  return outfile;
 }
 
 /** Waits until an engine has done its parts. @returns how many steps the last one took; undefined when it has ended itself before */

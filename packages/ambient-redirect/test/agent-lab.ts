@@ -1,7 +1,6 @@
 /** An agent on the node of a lab, in this process or in one of its own. */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { LabProcess } from '../../../test/support/lab-process.ts';
 import { POD_CIDR } from '../../../test/support/lab.ts';
@@ -9,9 +8,8 @@ import { tempDir } from '../../../test/support/temp.ts';
 import { Agent, lineLog } from '../src/agent/index.ts';
 import { RemoteEngine } from '../src/control/index.ts';
 import { exposeMetrics } from '../src/metrics/index.ts';
+import { COMMAND } from './command.ts';
 import { engineLab, type EngineLab } from './engine-lab.ts';
-
-const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 
 /** A lab, and what agents on its node are given. */
 export interface AgentLab extends EngineLab {
@@ -83,17 +81,7 @@ export async function agentLab(): Promise<AgentLab> {
       return { agent, said: () => said };
     },
     spawn: (...before) => {
-      const command = [
-        process.execPath,
-        '--conditions=@ambient/source',
-        '--import',
-        'tsx',
-        MAIN,
-        'agent',
-        '-c',
-        config,
-      ];
-      const started = lab.node.spawn([...before, ...command]);
+      const started = lab.node.spawn([...before, ...COMMAND, 'agent', '-c', config]);
       onTestFinished(() => started.stop('SIGKILL'));
       return started;
     },

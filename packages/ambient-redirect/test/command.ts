@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { mainCommand } from '../../../test/support/main-command.ts';
 import type { CommandIo } from '../src/cli/command-spec.ts';
 import { run } from '../src/cli/run.ts';
 
@@ -54,15 +53,8 @@ function textOf(written: string | Uint8Array): string {
   return typeof written === 'string' ? written : Buffer.from(written).toString('latin1');
 }
 
-/** How to start `ambient-redirect` from its sources. */
-export const COMMAND: readonly [string, ...string[]] = [
-  process.execPath,
-  '--conditions=@ambient/source',
-  '--import',
-  // Found from wherever it is run.
-  pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href,
-  fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)),
-];
+/** How to start `ambient-redirect`. */
+export const COMMAND: readonly [string, ...string[]] = mainCommand(new URL('../src/cli/main.ts', import.meta.url));
 
 /** Runs `ambient-redirect` as a process of its own. */
 export function spawnCommand(args: readonly string[], options: { readonly uid?: number } = {}): Outcome {

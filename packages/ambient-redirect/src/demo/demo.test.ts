@@ -1,7 +1,7 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { mainCommand } from '../../../../test/support/main-command.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import type { DemoReport } from './report.ts';
 
@@ -13,9 +13,8 @@ function demo(
   { start = 'npm run demo', ...options }: { readonly start?: keyof typeof STARTS; readonly uid?: number } = {},
 ): SpawnSyncReturns<string> {
   const [file, ...before] = STARTS[start];
-  const main = fileURLToPath(new URL(file, import.meta.url));
-  const node = ['--conditions=@ambient/source', '--import', 'tsx', main, ...before];
-  return spawnSync(process.execPath, [...node, ...argv], { encoding: 'utf8', timeout: 110_000, ...options });
+  const [node, main] = mainCommand(new URL(file, import.meta.url));
+  return spawnSync(node, [main, ...before, ...argv], { encoding: 'utf8', timeout: 110_000, ...options });
 }
 
 describeWith([root], 'the demo', () => {

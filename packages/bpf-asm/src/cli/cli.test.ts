@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { mainCommand } from '../../../../test/support/main-command.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
 import { describeConformance } from '../../../../test/support/vectors.ts';
 import { assembled, clangObject, COUNT, maps } from '../../test/objects.ts';
@@ -32,11 +32,10 @@ async function call(args: readonly string[], input: string | Uint8Array = ''): P
   return { code, out, err };
 }
 
-/** Runs the command as a process of its own, from the sources. */
+/** Runs the command as a process of its own. */
 function spawn(args: readonly string[], input = ''): Outcome {
-  const main = fileURLToPath(new URL('main.ts', import.meta.url));
-  const node = ['--conditions=@ambient/source', '--import', 'tsx', main, ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8', input });
+  const [node, main] = mainCommand(new URL('main.ts', import.meta.url));
+  const { status, stdout, stderr } = spawnSync(node, [main, ...args], { encoding: 'utf8', input });
   return { code: status ?? -1, out: stdout, err: stderr };
 }
 
@@ -264,8 +263,8 @@ describe('as a process', () => {
   });
 
   test('ends quietly when nobody reads on', () => {
-    const main = fileURLToPath(new URL('main.ts', import.meta.url));
-    const command = `yes 'r0 = 1' | head -200000 | "${process.execPath}" --conditions=@ambient/source --import tsx "${main}" asm - | head -1`;
+    const [node, main] = mainCommand(new URL('main.ts', import.meta.url));
+    const command = `yes 'r0 = 1' | head -200000 | "${node}" "${main}" asm - | head -1`;
     const { stdout, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
     expect({ stdout, stderr }).toEqual({ stdout: 'b700000001000000\n', stderr: '' });
   });
