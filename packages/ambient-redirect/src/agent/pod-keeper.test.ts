@@ -1,9 +1,7 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { tempDir } from '../../../../test/support/temp.ts';
 import { AmbientRedirectError } from '../error.ts';
-import { backOff } from './back-off.ts';
 import { lineLog } from './log.ts';
 import { OwnedPods } from './owned-pods.ts';
 import { PodKeeper, type Enroller } from './pod-keeper.ts';
@@ -48,12 +46,12 @@ const begin = (): void => {
   const log = lineLog((text) => (said += text), { format: 'plain' });
   keeper = new PodKeeper(engine, new OwnedPods(path, '/state'), log);
 };
-const want = (pods: Readonly<Record<string, string>>): Promise<void> => {
+const want = (pods: Readonly<Record<string, string>>, drainMs = 7): Promise<void> => {
   const wanted = Object.entries(pods).map(([id, name]): [string, WantedPod] => [
     id,
     { request: { id, netns: { name } }, source: 'file' },
   ]);
-  return keeper.want(new Map(wanted), { drainMs: 7 });
+  return keeper.want(new Map(wanted), { drainMs });
 };
 const owned = (): string[] => [...new OwnedPods(path, '/state').ids];
 
@@ -151,6 +149,84 @@ test('a pod that is wanted again while it drains stays', async () => {
   expect(said).not.toContain('unenrolled');
 });
 
+test('when it is wanted as it is enrolled, what has failed meanwhile is not tried again', async () => {
+  await want({ a: 'one' });
+  engine.failing.set('a', new AmbientRedirectError('ERR_NETNS_GONE', 'it is not there'));
+  await want({ a: 'other' });
+  expect(keeper.unmet()).toMatchObject([{ id: 'a', code: 'ERR_NETNS_GONE' }]);
+  await want({ a: 'one' });
+  expect(keeper.unmet()).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('while a pod drains it waits for nothing that failed before', async () => {
+  await want({ a: 'one' });
+  engine.failing.set('a', new AmbientRedirectError('ERR_NETNS_GONE', 'it is not there'));
+  await want({ a: 'other' });
+  await want({});
+  expect(engine.calls).toEqual(['enroll a', 'enroll a', 'drain 7 a']);
+  expect(vi.getTimerCount()).toBe(0);
+  engine.drains.get('a')?.();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(owned()).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('whenever a pod is found gone, it is enrolled again', async () => {
+  let tried = 0;
+  for (let later = 0; later < 40; later += 1) {
+    const wanted = want({ a: `${later}` });
+    for (let turn = 0; turn < later; turn += 1) await Promise.resolve();
+    // What is found before it is enrolled is about the one before.
+    if (keeper.unmet().length > 0) continue;
+    tried += 1;
+    engine.calls.splice(0);
+    keeper.removed(['a']);
+    await wanted;
+    await vi.advanceTimersByTimeAsync(0);
+    expect(engine.calls, `after ${later} turns`).toEqual(['enroll a']);
+  }
+  expect(tried).toBeGreaterThan(10);
+});
+
+test('who waits for the end of a drain does so no more when the pod is wanted again', async () => {
+  const signals: (AbortSignal | undefined)[] = [];
+  const { unenroll } = engine;
+  engine.unenroll = (id, options) => {
+    signals.push(options?.signal);
+    return unenroll(id, options);
+  };
+  await want({ a: 'one' });
+  await want({});
+  const { enroll } = engine;
+  engine.enroll = (requests) => {
+    // By now: an engine that is opened in the place of another would be asked to drain it again.
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+    return enroll(requests);
+  };
+  await want({ a: 'one' });
+  expect(engine.calls).toEqual(['enroll a', 'drain 7 a', 'enroll a']);
+});
+
+test('a drain has its time from when it began, whoever goes on with it', async () => {
+  await want({ a: 'one', b: 'two' });
+  await want({ b: 'two' }, 10_000);
+  await keeper.stop();
+  await vi.advanceTimersByTimeAsync(4_000);
+  begin();
+  engine.calls.splice(0);
+  await want({ b: 'two' }, 10_000);
+  expect(engine.calls.splice(0)).toEqual(['drain 6000 a', 'enroll b']);
+  await keeper.stop();
+  await vi.advanceTimersByTimeAsync(60_000);
+  begin();
+  await want({ b: 'two' }, 10_000);
+  expect(engine.calls.splice(0)).toEqual(['drain 0 a', 'enroll b']);
+  await want({ a: 'one', b: 'two' }, 10_000);
+  await want({ b: 'two' }, 10_000);
+  expect(engine.calls).toEqual(['enroll a', 'drain 10000 a']);
+});
+
 test('the next one drains what the last one enrolled, and nothing else', async () => {
   await want({ a: 'one', b: 'two' });
   engine.pods.add('by hand');
@@ -159,18 +235,4 @@ test('the next one drains what the last one enrolled, and nothing else', async (
   engine.calls.splice(0);
   await want({ b: 'two' });
   expect(engine.calls).toEqual(['drain 7 a', 'enroll b']);
-});
-
-test('a file of pods that makes no sense, or is of another engine, names none', () => {
-  const file = join(tempDir(), 'pods');
-  for (const text of ['', '{', 'null', '{"directory": "/state"}', '{"directory": "/other", "pods": ["a"]}']) {
-    writeFileSync(file, text);
-    expect([...new OwnedPods(file, '/state').ids], text).toEqual([]);
-  }
-  writeFileSync(file, '{"directory": "/state", "pods": ["a", 1]}');
-  expect([...new OwnedPods(file, '/state').ids]).toEqual(['a']);
-});
-
-test('the time between attempts doubles, and has an end', () => {
-  expect([1, 2, 3, 7, 8, 1000].map(backOff)).toEqual([250, 500, 1000, 15_000, 15_000, 15_000]);
 });

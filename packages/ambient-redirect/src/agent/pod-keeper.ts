@@ -39,8 +39,8 @@ export class PodKeeper {
   /** Of each pod that is enrolled, what was asked for. */
   readonly #enrolled = new Map<string, string>();
   readonly #failures = new Map<string, Failure>();
-  /** Of each pod that drains, what its draining is told by: another one when it has been enrolled anew meanwhile. */
-  readonly #draining = new Map<string, object>();
+  /** Of each pod that drains, what ends the waiting for it. */
+  readonly #draining = new Map<string, AbortController>();
   #dirty = false;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -69,8 +69,8 @@ export class PodKeeper {
 
   /** Pods that are wanted, and are not enrolled as they are wanted. */
   unmet(): UnmetWish[] {
-    return [...this.#wanted].flatMap(([id, { request }]) => {
-      if (this.#enrolled.get(id) === textOf(request)) return [];
+    return [...this.#wanted].flatMap(([id, wish]) => {
+      if (this.#isMet(wish)) return [];
       const failure = this.#failures.get(id);
       if (failure === undefined) return [{ id, code: undefined, error: 'it is being enrolled' }];
       const { code } = failure.error as { readonly code?: unknown };
@@ -93,9 +93,7 @@ export class PodKeeper {
   /** Looks as soon as nothing else is done. */
   #look(): Promise<void> {
     this.#dirty = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
     return this.#running;
   }
 
@@ -105,22 +103,25 @@ export class PodKeeper {
       this.#dirty = false;
       await this.#agree();
     }
-    const next = Math.min(...[...this.#failures.values()].map(({ again }) => again));
+    // In the turn that found nothing more to do: who asks later has it done anew.
+    this.#running = undefined;
+    const waiting = [...this.#failures].filter(([id]) => !this.#draining.has(id));
+    const next = Math.min(...waiting.map(([, { again }]) => again));
     if (this.#over.signal.aborted || next === Infinity) return;
     this.#timer = setTimeout(() => void this.#look(), Math.max(0, next - Date.now())).unref();
   }
 
   async #agree(): Promise<void> {
-    for (const id of this.#failures.keys())
-      if (!this.#wanted.has(id) && !this.#owned.ids.has(id)) this.#failures.delete(id);
+    for (const id of this.#failures.keys()) {
+      const wish = this.#wanted.get(id);
+      // Nobody wants it any more, or it is wanted again as it is.
+      if (wish === undefined ? !this.#owned.ids.has(id) : this.#isMet(wish)) this.#failures.delete(id);
+    }
     for (const id of this.#owned.ids)
       if (!this.#wanted.has(id) && !this.#draining.has(id) && this.#isDue(id, DRAIN)) void this.#drain(id);
     const due = [...this.#wanted.values()]
       .map(({ request }) => request)
-      .filter((request) => {
-        const asked = textOf(request);
-        return this.#enrolled.get(request.id) !== asked && this.#isDue(request.id, asked);
-      });
+      .filter((request) => !this.#isMet({ request }) && this.#isDue(request.id, textOf(request)));
     if (due.length === 0) return;
     try {
       this.#owned.add(due.map(({ id }) => id));
@@ -135,6 +136,11 @@ export class PodKeeper {
     if (free.length > 0) await this.#enroll(free);
   }
 
+  /** Whether a pod is enrolled as it is wanted. */
+  #isMet({ request }: Pick<WantedPod, 'request'>): boolean {
+    return this.#enrolled.get(request.id) === textOf(request);
+  }
+
   #isDue(id: string, asked: string): boolean {
     const failure = this.#failures.get(id);
     return failure === undefined || failure.asked !== asked || failure.again <= Date.now();
@@ -143,6 +149,11 @@ export class PodKeeper {
   /** Enrolls pods. @returns those whose name or interface another one has */
   async #enroll(requests: readonly PodRequest[]): Promise<readonly PodRequest[]> {
     const failed = new Map<string, unknown>();
+    for (const { id } of requests) {
+      // Where the engine is exchanged, who waits asks the next one: it would drain what is enrolled by then.
+      this.#draining.get(id)?.abort();
+      this.#draining.delete(id);
+    }
     try {
       for (const { id, warnings } of await this.#engine.enroll(requests))
         for (const warning of warnings) this.#log.warn(`${id}: ${warning}`);
@@ -157,7 +168,6 @@ export class PodKeeper {
       const { id } = request;
       const error = failed.get(id);
       if (error === undefined) {
-        this.#draining.delete(id);
         this.#failures.delete(id);
         this.#log.info(this.#enrolled.has(id) ? `${id} is enrolled as its file says now` : `${id} is enrolled`);
         this.#enrolled.set(id, textOf(request));
@@ -181,18 +191,19 @@ export class PodKeeper {
 
   /** Drains a pod. Not to be waited for: meanwhile others come and go. */
   async #drain(id: string): Promise<void> {
-    const token = {};
-    this.#draining.set(id, token);
+    const over = new AbortController();
+    this.#draining.set(id, over);
     this.#enrolled.delete(id);
-    const { signal } = this.#over;
+    const signal = AbortSignal.any([this.#over.signal, over.signal]);
     let failure: { readonly error: unknown } | undefined;
     let was = false;
     try {
-      was = await this.#engine.unenroll(id, { drain: { timeoutMs: this.#drainMs }, signal });
+      const until = this.#owned.drainUntil(id, Date.now() + this.#drainMs);
+      was = await this.#engine.unenroll(id, { drain: { timeoutMs: Math.max(0, until - Date.now()) }, signal });
     } catch (error) {
       failure = { error };
     }
-    if (signal.aborted || this.#draining.get(id) !== token) return;
+    if (signal.aborted) return;
     this.#draining.delete(id);
     if (failure !== undefined) this.#fail(id, DRAIN, failure.error);
     else {
