@@ -10,7 +10,7 @@ export interface Addresses {
 }
 
 const LAYOUT = { ipv4: ipv4Address, ipv6: ipv6Address } as const;
-const IPV6_LINK_LOCAL = /^fe[89ab]/;
+const IPV6_LINK_LOCAL = /^fe[89ab][0-9a-f]:/;
 
 /**
  * The usual form of an address, so that the same addresses are the same text.

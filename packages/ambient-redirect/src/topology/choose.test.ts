@@ -95,10 +95,13 @@ test('addresses that others can reach', () => {
     address('127.0.0.1', { scope: 'host' }),
     address('fd00::1'),
     address('fe80::1', { scope: 'link' }),
+    address('febf::1', { scope: 'link' }),
+    // Not of fe80::/10: it is 0fe8::1.
+    address('fe8::1'),
     address('fd00::2', { flags: 8 }),
     address('::1', { scope: 'host' }),
   ];
-  expect(reachable(all)).toEqual({ ipv4: ['10.0.0.1', '10.0.0.2'], ipv6: ['fd00::1'] });
+  expect(reachable(all)).toEqual({ ipv4: ['10.0.0.1', '10.0.0.2'], ipv6: ['fd00::1', 'fe8::1'] });
   expect(normaliseAddress('FD00:0::0001')).toBe('fd00::1');
   expect(codeOf(() => normaliseAddress('10.0.0'))).toBe('ERR_INVALID_ARGUMENT');
 });

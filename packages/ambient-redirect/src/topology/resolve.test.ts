@@ -174,6 +174,16 @@ describeWith([root], 'topology of real pods', () => {
     expect(await hostAddresses(host)).toEqual({ ipv4: ['10.244.7.1', node.ipv4, '192.0.2.9'], ipv6: [node.ipv6] });
   });
 
+  test('a host that is closed', async () => {
+    const closed = new Host(sys, { path: lab.node.path });
+    closed.close();
+    const before = sys.fds.open().length;
+    await expect(resolvePod(closed, { netns: { path: lab.client.path } })).rejects.toMatchObject({
+      code: 'ERR_CLOSED',
+    });
+    expect(sys.fds.open()).toHaveLength(before);
+  });
+
   test('nothing is left open', async () => {
     await close();
     expect(sys.fds.open()).toEqual([]);

@@ -41,13 +41,15 @@ function gone(cause: unknown): AmbientRedirectError {
 }
 
 function openPod({ sys, netns: own }: Host, reference: NonNullable<PodReference['netns']>): Netns {
+  // Asked for before anything is open: the host may be closed by now.
+  const { inode } = own;
   let netns: Netns;
   try {
     netns = openNetns(sys, 'fd' in reference ? { path: `/proc/self/fd/${reference.fd}` } : reference);
   } catch (error) {
     throw isNetlinkTcError(error, 'ERR_NOT_FOUND') ? gone(error) : error;
   }
-  if (netns.inode !== own.inode) return netns;
+  if (netns.inode !== inode) return netns;
   netns.close();
   throw new AmbientRedirectError('ERR_HOST_NETNS', "the pod is in the host's network namespace", {
     hint: 'pods with hostNetwork cannot be redirected: their traffic is the host’s own',
