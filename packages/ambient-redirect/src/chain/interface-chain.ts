@@ -1,5 +1,6 @@
 import {
   chain,
+  ProgramReader,
   TC_ACT,
   type ChainEntry,
   type Direction,
@@ -55,6 +56,8 @@ export interface ReadChainsOptions {
   readonly where: InterfaceChain['where'];
   /** Ids of the programs that are the engine's. */
   readonly ours: ReadonlySet<number>;
+  /** Who has read the programs of other interfaces: pods share programs, and to follow one takes its time. One of its own if left out. */
+  readonly reader?: ProgramReader;
 }
 
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
@@ -67,12 +70,17 @@ const CODES = new Map<number, string>(Object.entries(TC_ACT).map(([name, code]) 
 export async function readChains(
   sys: Sys,
   socket: NetlinkSocket,
-  { links, netns, where, ours }: ReadChainsOptions,
+  { links, netns, where, ours, reader = new ProgramReader(sys) }: ReadChainsOptions,
 ): Promise<InterfaceChain[]> {
   const chains: InterfaceChain[] = [];
   for (const { index, name } of links) {
     for (const direction of DIRECTIONS) {
-      const { entries, passes } = await chain(sys, socket, { device: index, direction, ...(netns && { netns }) });
+      const { entries, passes } = await chain(sys, socket, {
+        device: index,
+        direction,
+        reader,
+        ...(netns && { netns }),
+      });
       chains.push({
         interface: name,
         where,

@@ -4,6 +4,7 @@ import {
   NetlinkSocket,
   openNetns,
   openSys,
+  ProgramReader,
   type Link,
   type NetnsReference,
   type Sys,
@@ -43,10 +44,11 @@ function interfacesOf({ pods, proxy }: Pick<ControlStatus, 'pods' | 'proxy'>): N
 /** The chains of the engine's interfaces; those that are gone are left out, for the status tells of them. */
 export async function chainsOf(host: Host, status: ControlStatus): Promise<InterfaceChain[]> {
   const chains: InterfaceChain[] = [];
+  const reader = new ProgramReader(host.sys);
   for (const link of interfacesOf(status)) {
     try {
       const { name } = await host.socket.request(getLink(link.index));
-      if (name === link.name) chains.push(...(await read(host, [link], status)));
+      if (name === link.name) chains.push(...(await read(host, [link], status, reader)));
     } catch (error) {
       if (!isNetlinkTcError(error, 'ERR_NOT_FOUND')) throw error;
     }
@@ -98,9 +100,13 @@ export async function chainsOfNames(
   return read(host, links, status);
 }
 
-function read(host: Host, links: readonly Named[], status: ControlStatus | undefined): Promise<InterfaceChain[]> {
-  const { sys, socket, netns } = host;
-  return readChains(sys, socket, { links, netns, where: 'host', ours: idsOf(status) });
+function read(
+  { sys, socket, netns }: Host,
+  links: readonly Named[],
+  status: ControlStatus | undefined,
+  reader = new ProgramReader(sys),
+): Promise<InterfaceChain[]> {
+  return readChains(sys, socket, { links, netns, where: 'host', ours: idsOf(status), reader });
 }
 
 /** Ids of the engine's programs. */
