@@ -126,6 +126,15 @@ describeWith([root, tool('tc')], 'hooks of interfaces', () => {
     expect(codesOf(await chains({ attach: 'clsact', priority: 1 }), 'error')).toEqual([]);
   });
 
+  test('tcx, who leaves it before one that ends it: clsact is reached', async () => {
+    const { sys, tcx, chains } = await stage();
+    if (lacksTcx(sys)) return;
+    tcx({ code: TC_ACT.STOLEN });
+    tcx({ code: OK });
+    expect((await chains({ attach: 'clsact' })).map(({ code }) => code)).toEqual(['chain-shared']);
+    expect(codesOf(await chains({ attach: 'tcx' }), 'error')).toEqual(['chain-unreached']);
+  });
+
   test('our priority in clsact: shared with a program, taken by another kind', async () => {
     const { lab, filter, chains } = await stage();
     await filter({ code: UNSPEC, priority: 20_000 });

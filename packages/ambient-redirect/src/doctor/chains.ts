@@ -116,7 +116,9 @@ function checkHook(scene: NetworkScene, hook: Hook): Finding[] {
 }
 
 /** Whether no packet at all gets past an entry to ours. */
-function endsForAll({ verdicts, layer }: ChainEntry, mode: 'tcx' | 'clsact'): boolean {
+function endsForAll({ verdicts, layer, reached }: ChainEntry, mode: 'tcx' | 'clsact'): boolean {
+  // What no packet gets to ends nothing: who leaves tcx before it comes to clsact all the same.
+  if (reached === 'never') return false;
   return !verdicts.some(
     (verdict) => verdict === 'next' || verdict === 'unknown' || (verdict === 'leave' && layer !== mode),
   );
