@@ -103,6 +103,7 @@ describeWith([root, file(`${PLUGINS}/ptp`)], 'network plugins', () => {
     configure('20-macvlan.conf', '{"type":"macvlan"}');
     configure('30-broken.conflist', '{"plugins":');
     configure('40-wrong.conflist', '{"plugins":[null]}');
+    configure('50-empty.conflist', '{"plugins":[]}');
     configure('README', 'not looked at');
     const found = await look();
     const codes = found.map(({ code }) => code);
@@ -112,6 +113,7 @@ describeWith([root, file(`${PLUGINS}/ptp`)], 'network plugins', () => {
     expect(ofCode(found, 'cni-unread').map(({ subject }) => subject)).toEqual([
       '/etc/cni/net.d/30-broken.conflist',
       '/etc/cni/net.d/40-wrong.conflist',
+      '/etc/cni/net.d/50-empty.conflist',
     ]);
     expect(ofCode(found, 'cni-calico')[0]?.evidence).toEqual([
       '/etc/cni/net.d/10-calico.conflist: calico, bandwidth, portmap',

@@ -148,5 +148,5 @@ function pluginTypes(text: string): readonly string[] | undefined {
   const all: readonly unknown[] = Array.isArray(plugins)
     ? plugins.map((each) => (each as { readonly type?: unknown } | null)?.type)
     : [type];
-  return all.every((each) => typeof each === 'string') ? (all as readonly string[]) : undefined;
+  return all.length > 0 && all.every((each) => typeof each === 'string') ? (all as readonly string[]) : undefined;
 }
