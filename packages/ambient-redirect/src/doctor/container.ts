@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { area, type Area, type Finding } from './finding.ts';
+import type { Machine } from './machine.ts';
 import { mountOf, readMounts } from './mount-table.ts';
 import type { MachineScene, NetworkScene } from './scene.ts';
 
@@ -70,18 +71,25 @@ export const CONTAINER: Area<ContainerCode> = area('container', {
 /** Inode numbers of the first namespaces (`PROC_USER_INIT_INO` and `PROC_PID_INIT_INO` of Linux' include/linux/proc_ns.h). */
 const FIRST = { user: 'user:[4026531837]', pid: 'pid:[4026531836]' } as const;
 
+/** Whether this process is in a namespace that is not the first of its kind. A kernel that has none of a kind has no such file. */
+export function hasOwn(machine: Machine, kind: keyof typeof FIRST): boolean {
+  return (machine.link(`/proc/self/ns/${kind}`) ?? FIRST[kind]) !== FIRST[kind];
+}
+
 /** Looks which namespaces this process is in, and what its sandbox keeps from it. */
 export function checkContainer({ machine }: MachineScene): Finding[] {
   const found: Finding[] = [];
-  const own = (kind: 'user' | 'pid'): string => machine.link(`/proc/self/ns/${kind}`) ?? 'not told';
-  const told = (kind: 'user' | 'pid'): string => `/proc/self/ns/${kind}: ${own(kind)}; the first is ${FIRST[kind]}`;
-  if (own('user') !== FIRST.user) {
+  const told = (kind: 'user' | 'pid'): string => {
+    const path = `/proc/self/ns/${kind}`;
+    return `${path}: ${machine.link(path) ?? 'not there'}; the first is ${FIRST[kind]}`;
+  };
+  if (hasOwn(machine, 'user')) {
     const map = (machine.read('/proc/self/uid_map') ?? 'not told').replace(/\s+/g, ' ');
     found.push(
       CONTAINER.finding('container-user-namespace', 'this process', [told('user'), `/proc/self/uid_map: ${map}`]),
     );
   }
-  if (own('pid') !== FIRST.pid) found.push(CONTAINER.finding('container-pid-namespace', 'this process', [told('pid')]));
+  if (hasOwn(machine, 'pid')) found.push(CONTAINER.finding('container-pid-namespace', 'this process', [told('pid')]));
   const sysctls = mountOf(readMounts(machine), '/proc/sys/net');
   if (sysctls?.isReadOnly === true)
     found.push(CONTAINER.finding('container-sysctls-read-only', sysctls.path, [sysctls.line]));

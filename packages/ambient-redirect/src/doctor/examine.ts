@@ -153,10 +153,15 @@ function interfacesOf(
   status: EngineStatus | undefined,
   names: readonly string[] | undefined,
 ): Interface[] {
-  const proxy = status?.proxy?.hostInterface;
+  // One that leaves has its program as long as it has connections.
+  const proxies = [status?.proxy, status?.leaving].flatMap((each) => each?.hostInterface ?? []);
   const pods = (status?.pods ?? []).map(({ hostInterface }) => hostInterface);
   const roleOf = (index: number): Interface['role'] =>
-    index === proxy?.index ? 'proxy' : pods.some((pod) => pod.index === index) ? 'pod' : 'candidate';
+    proxies.some((proxy) => proxy.index === index)
+      ? 'proxy'
+      : pods.some((pod) => pod.index === index)
+        ? 'pod'
+        : 'candidate';
   const interfaceOf = ({ index, name }: Pick<Link, 'index' | 'name'>): Interface => ({
     index,
     name,
@@ -173,7 +178,7 @@ function interfacesOf(
       });
     });
   }
-  const known = [...pods, ...(proxy === undefined ? [] : [proxy])];
+  const known = [...pods, ...proxies];
   if (known.length > 0) return known.map(interfaceOf);
   const isPair = ({ kind, parentNetnsId = -1 }: Link): boolean =>
     (kind === 'veth' || kind === 'netkit') && parentNetnsId >= 0;

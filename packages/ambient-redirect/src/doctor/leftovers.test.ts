@@ -1,9 +1,11 @@
 import { exit, mov64 } from 'bpf-asm';
-import { addFilter, addQdisc, attachTcx, loadProgram, TC_ACT } from 'netlink-tc';
-import { rmSync } from 'node:fs';
+import { addFilter, addQdisc, attachTcx, loadProgram, TC_ACT, unpin } from 'netlink-tc';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { startProxy } from '../../../../test/support/lab-proxy.ts';
 import { createLab } from '../../../../test/support/lab.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
+import { tempDir } from '../../../../test/support/temp.ts';
 import { Tracer } from '../../../netlink-tc/test/hook.ts';
 import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
 import { programOf } from '../../../netlink-tc/test/program.ts';
@@ -62,6 +64,65 @@ describeWith([root], 'what earlier engines left', () => {
       expect(other.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link')).toEqual([]);
     },
   );
+
+  test.each(['tcx', 'clsact'] as const)('%s: what a state has that cannot be read is none', async (attach) => {
+    const sys = await testSys();
+    if (attach === 'tcx' && lacksTcx(sys)) return;
+    const lab = await createLab(sys);
+    onTestFinished(() => lab.close());
+    const directory = statePath(sys);
+    const engine = await RedirectEngine.open({ sys, directory, host: { fd: lab.node.netns.fd }, attach });
+    await engine.enroll({ id: 'client', netns: { fd: lab.client.netns.fd } });
+    await engine.close();
+    unpin(`${directory}/v1/maps/direct`);
+    const found = await diagnose(sys, lab, { directory, interfaces: ['v-outsider'] });
+    expect(ofCode(found, 'state-damaged')).toHaveLength(1);
+    expect(found.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link')).toEqual([]);
+  });
+
+  test('a proxy that leaves keeps its program until its connections have ended', async () => {
+    const { sys, lab, open, pod, connect, directory } = await engineLab();
+    const engine = await open();
+    await engine.enroll([pod('client'), pod('server')], { established: 'reset' });
+    const echo = await connect('ipv4');
+    await echo.says('before');
+    const { pid } = await startProxy(lab.outsider);
+    await engine.setProxy({ netns: { path: lab.outsider.path }, pid });
+    expect((await engine.status()).leaving).toMatchObject({ hostInterface: { name: 'v-proxy' } });
+    const found = await diagnose(sys, lab, { directory });
+    expect(found.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link')).toEqual([]);
+    // Its hook is looked at with the others.
+    expect(ofCode(found, 'chain-ours').map(({ subject }) => subject)).toEqual([
+      'v-client',
+      'v-server',
+      'v-outsider',
+      'v-proxy',
+    ]);
+    await echo.end();
+  });
+
+  test('the same state by two mounts is one; another is told by one of its paths', async () => {
+    const sys = await testSys();
+    const lab = await createLab(sys);
+    onTestFinished(() => lab.close());
+    const machine = tempDir();
+    const mounts = ['0:39 / /sys/fs/bpf', '0:39 / /host/bpf', '0:40 / /run/bpf', '0:40 / /host/run/bpf'];
+    mkdirSync(`${machine}/proc/self`, { recursive: true });
+    writeFileSync(
+      `${machine}/proc/self/mountinfo`,
+      mounts.map((mount, at) => `${at} 0 ${mount} rw - bpf bpf rw`).join('\n'),
+    );
+    for (const mount of mounts) {
+      const maps = `${machine}${mount.split(' ')[2]}/ambient/v1/maps`;
+      mkdirSync(maps, { recursive: true });
+      writeFileSync(`${maps}/records`, '');
+    }
+    const found = await diagnose(sys, lab, { root: machine, directory: '/host/bpf/ambient' });
+    expect(ofCode(found, 'leftover-directory')).toMatchObject([
+      // Nobody has the lock of what is gone by now.
+      { subject: '/run/bpf/ambient', evidence: [expect.any(String), expect.any(String), 'no process has its lock'] },
+    ]);
+  });
 
   test('a filter whose state was removed by hand', async () => {
     const sys = await testSys();

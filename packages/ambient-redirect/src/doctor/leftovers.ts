@@ -15,7 +15,7 @@ import { constants } from 'node:os';
 import { lockHolder } from '../engine/lock.ts';
 import { OWNER } from '../engine/pod-record.ts';
 import { area, type Area, type Finding } from './finding.ts';
-import { readMounts } from './mount-table.ts';
+import { placeOf, readMounts } from './mount-table.ts';
 import { ourPrograms, type MachineScene, type NetworkScene } from './scene.ts';
 
 /** Codes of what is found of what earlier engines left. */
@@ -67,18 +67,23 @@ export async function checkLeftovers(scene: NetworkScene): Promise<Finding[]> {
   const looked = others.map((path) =>
     LEFTOVERS.finding('leftover-directory', path, contents(scene, path), { DIR: path }),
   );
-  const elsewhere = new Set(others.flatMap((path) => pinnedPrograms(scene, path)));
+  // Of a state that cannot be read it is not known which of its programs is where.
+  const unread = scene.status === undefined ? [scene.directory] : [];
+  const elsewhere = new Set([...others, ...unread].flatMap((path) => pinnedPrograms(scene, path)));
   const found = [...looked, ...(await strays(scene, elsewhere))];
   return found.length > 0 ? found : [LEFTOVERS.finding('leftover-none', 'the host', [])];
 }
 
-/** Directories of a bpffs that have the records of an engine, but for the one that is looked at. */
+/** Directories of a bpffs that have the records of an engine, each by one of its paths, but for the one that is looked at. */
 function otherStates({ machine, directory }: MachineScene): readonly string[] {
-  const roots = readMounts(machine)
+  const mounts = readMounts(machine);
+  const paths = mounts
     .filter(({ kind }) => kind === 'bpf')
-    .map(({ path }) => path);
-  const places = [...new Set(roots)].flatMap((root) => machine.list(root).map((name) => `${root}/${name}`));
-  return places.filter((path) => path !== directory && versionOf(machine, path) !== undefined);
+    .flatMap(({ path: root }) => machine.list(root).map((name) => `${root}/${name}`));
+  // The bpffs of the node may be mounted at several places: what is there is one all the same.
+  const byPlace = new Map(paths.toReversed().map((path) => [placeOf(mounts, path), path]));
+  byPlace.delete(placeOf(mounts, directory));
+  return [...byPlace.values()].filter((path) => versionOf(machine, path) !== undefined).toSorted();
 }
 
 /** The directory of the version that has the records. */
@@ -92,12 +97,23 @@ function versionOf(machine: MachineScene['machine'], path: string): string | und
 function contents({ machine }: MachineScene, path: string): string[] {
   const folder = `${path}/${versionOf(machine, path) ?? ''}`;
   const links = machine.list(`${folder}/links`);
-  const holder = lockHolder(path);
+  const holder = holderOf(path);
   return [
     `${folder}/links: ${links.length === 0 ? 'nothing' : links.join(', ')}`,
     `${folder}/programs: ${machine.list(`${folder}/programs`).length}`,
     holder === undefined ? 'no process has its lock' : `in use by process ${holder}`,
   ];
+}
+
+/** Which process has the lock of a state. */
+function holderOf(path: string): number | undefined {
+  try {
+    return lockHolder(path);
+  } catch (error) {
+    // It was torn down meanwhile.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** Ids of the programs that a state has pinned. */

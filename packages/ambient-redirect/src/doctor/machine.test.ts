@@ -10,7 +10,7 @@ import { checkKernel } from './kernel.ts';
 import { checkLockdown } from './lockdown.ts';
 import { machineAt } from './machine.ts';
 import { checkMounts } from './mounts.ts';
-import { mountOf, readMounts } from './mount-table.ts';
+import { mountOf, placeOf, readMounts } from './mount-table.ts';
 import { checkPrivileges } from './privileges.ts';
 import type { MachineScene } from './scene.ts';
 
@@ -127,6 +127,12 @@ test('capabilities by their names, and what each is for', async () => {
   ]);
 });
 
+test('a kernel that has no namespaces of users and processes', async () => {
+  const without = machine({ '/proc/self/mountinfo': `${BPFFS}\n`, '/proc/self/status': 'Seccomp:\t0\n' });
+  expect(checkContainer(await scene({ machine: without })).map(({ code }) => code)).toEqual(['container-none']);
+  expect(checkMounts(await scene({ machine: without })).map(({ code }) => code)).toEqual(['mounts-bpffs']);
+});
+
 test('the filter of a container runtime', async () => {
   const filtered = machine({ '/proc/self/status': 'Seccomp:\t2\n' }, FIRST);
   const found = checkContainer(await scene({ machine: filtered }));
@@ -143,7 +149,15 @@ test.each([
     FIRST['/proc/self/ns/pid'],
     'mounts-bpffs-read-only',
   ],
+  // The file system itself, whatever its mounts are.
+  [
+    '/sys/fs/bpf/ambient',
+    BPFFS.replace('bpf bpf rw', 'bpf bpf ro,mode=700'),
+    FIRST['/proc/self/ns/pid'],
+    'mounts-bpffs-read-only',
+  ],
   ['/sys/fs/bpf/ambient', '', FIRST['/proc/self/ns/pid'], 'mounts-no-bpffs'],
+  ['/sys/fs/bpfs/run/ambient', '', FIRST['/proc/self/ns/pid'], 'mounts-elsewhere'],
   ['/run/ambient', BPFFS, FIRST['/proc/self/ns/pid'], 'mounts-elsewhere'],
 ])('%s, %s, %s', async (directory, line, pid, code) => {
   const info = `23 27 0:22 / / rw,relatime - ext4 /dev/vda rw\n${line}\n`;
@@ -165,6 +179,29 @@ test('of several mounts the innermost counts, and of those at one place the last
   expect(mountOf(mounts, '/a/x')?.kind).toBe('tmpfs');
   expect(mountOf(mounts, '/ab')?.kind).toBe('ext4');
   expect(mountOf(mounts, '/a/b c/d')).toMatchObject({ path: '/a/b c', isReadOnly: true, isShared: true });
+});
+
+test('a place is one, by whatever mount it is reached', () => {
+  const mounts = readMounts(
+    machine({
+      '/proc/self/mountinfo': [
+        '1 0 0:1 / / rw - ext4 a rw',
+        '2 1 0:39 / /sys/fs/bpf rw - bpf b rw',
+        '3 1 0:39 / /host/bpf rw - bpf b rw',
+        '4 1 0:39 /tc /run/tc rw - bpf b rw',
+        '5 1 0:40 / /run/bpf rw - bpf b rw',
+      ].join('\n'),
+    }),
+  );
+  const places = ['/sys/fs/bpf/tc/x', '/host/bpf/tc/x', '/run/tc/x', '/run/bpf/tc/x', '/tc/x'];
+  expect(places.map((path) => placeOf(mounts, path))).toEqual([
+    '0:39 /tc/x',
+    '0:39 /tc/x',
+    '0:39 /tc/x',
+    '0:40 /tc/x',
+    '0:1 /tc/x',
+  ]);
+  expect(['/sys/fs/bpf', '/run/tc'].map((path) => placeOf(mounts, path))).toEqual(['0:39 /', '0:39 /tc']);
 });
 
 describeWith([root], 'the machine of the tests', () => {

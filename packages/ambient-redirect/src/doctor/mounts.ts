@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { hasOwn } from './container.ts';
 import { area, type Area, type Finding } from './finding.ts';
 import { mountOf, readMounts } from './mount-table.ts';
 import type { MachineScene } from './scene.ts';
@@ -63,12 +63,11 @@ export function checkMounts({ machine, directory }: MachineScene): Finding[] {
   if (mount?.kind !== 'bpf') {
     const where = `${directory} is in ${mount?.path ?? 'nothing'} (${mount?.kind ?? 'not mounted'})`;
     const evidence = [where, ...(all.length === 0 ? ['/proc/self/mountinfo: no bpffs'] : all)];
-    const code = dirname(directory).startsWith(USUAL) ? 'mounts-no-bpffs' : 'mounts-elsewhere';
+    const code = `${directory}/`.startsWith(`${USUAL}/`) ? 'mounts-no-bpffs' : 'mounts-elsewhere';
     return [MOUNTS.finding(code, directory, evidence)];
   }
   if (mount.isReadOnly) return [MOUNTS.finding('mounts-bpffs-read-only', mount.path, [mount.line])];
   // Without a pid namespace of its own a process is hardly in a container.
-  const contained = machine.link('/proc/self/ns/pid') !== 'pid:[4026531836]';
-  const code = contained && !mount.isShared ? 'mounts-bpffs-private' : 'mounts-bpffs';
+  const code = hasOwn(machine, 'pid') && !mount.isShared ? 'mounts-bpffs-private' : 'mounts-bpffs';
   return [MOUNTS.finding(code, mount.path, [mount.line])];
 }

@@ -40,5 +40,8 @@ export function ourPrograms({ status }: NetworkScene, device: number, direction:
   const hooks = pods.flatMap((pod) => pod.hooks);
   if (status?.proxy !== undefined && status.proxy.hostInterface.index === device) hooks.push(status.proxy.hostIn);
   const its = hooks.filter((hook) => hook.direction === direction && hook.status === 'ours');
-  return new Set(its.flatMap(({ program }) => (program === undefined ? [] : [program.id])));
+  const ids = its.flatMap(({ program }) => (program === undefined ? [] : [program.id]));
+  if (direction === 'ingress' && status?.leaving?.hostInterface.index === device)
+    ids.push(...status.programs.filter(({ name }) => name === 'ztunnel_host_in').map(({ id }) => id));
+  return new Set(ids);
 }
