@@ -60,3 +60,36 @@ test('a directory is watched when it comes, and when it is another one', async (
     changes = 0;
   }
 });
+
+test('a directory that is exchanged at once is watched, whatever inode number the new one has', async () => {
+  const directory = join(tempDir(), 'pods');
+  mkdirSync(directory);
+  let changes = 0;
+  const watch = new FileWatch(() => {
+    changes += 1;
+    watch.watch([directory]);
+  });
+  onTestFinished(() => watch.close());
+  watch.watch([directory]);
+  for (let round = 0; round < 3; round += 1) {
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
+    await expect.poll(() => changes, SOON).toBeGreaterThan(0);
+    await sleep(200);
+    changes = 0;
+    writeFileSync(join(directory, 'a'), '');
+    await expect.poll(() => changes, { ...SOON, message: `round ${round}` }).toBeGreaterThan(0);
+    await sleep(200);
+    changes = 0;
+  }
+});
+
+test('a path that cannot be looked at keeps no other from being watched', async () => {
+  const directory = tempDir();
+  let changes = 0;
+  const watch = new FileWatch(() => (changes += 1));
+  onTestFinished(() => watch.close());
+  watch.watch([join(directory, 'x'.repeat(300)), directory]);
+  writeFileSync(join(directory, 'a'), '');
+  await expect.poll(() => changes, SOON).toBeGreaterThan(0);
+});

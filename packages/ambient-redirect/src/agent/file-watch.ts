@@ -11,7 +11,7 @@ const MISSING_MS = 1_000;
 export class FileWatch implements Disposable {
   readonly #onChange: () => void;
   #directories: readonly string[] = [];
-  readonly #watchers = new Map<string, { readonly inode: bigint; readonly watcher: FSWatcher }>();
+  readonly #watchers = new Map<string, { readonly identity: string; readonly watcher: FSWatcher }>();
   #soon: NodeJS.Timeout | undefined;
   #missing: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -46,16 +46,16 @@ export class FileWatch implements Disposable {
   /** @returns whether it is watched */
   #armOne(path: string): boolean {
     const old = this.#watchers.get(path);
-    const inode = statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
-    if (old !== undefined && old.inode === inode) return true;
+    const identity = identityOf(path);
+    if (old !== undefined && old.identity === identity) return true;
     old?.watcher.close();
     this.#watchers.delete(path);
-    if (inode === undefined) return false;
+    if (identity === undefined) return false;
     try {
       const watcher = watch(path, () => this.#changed());
       // A directory that is removed; it is looked for at the next change, or by whoever reads it from time to time.
       watcher.on('error', () => this.#changed());
-      this.#watchers.set(path, { inode, watcher: watcher.unref() });
+      this.#watchers.set(path, { identity, watcher: watcher.unref() });
       return true;
     } catch {
       return false;
@@ -82,5 +82,15 @@ export class FileWatch implements Disposable {
   /** The same as {@link close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** What tells a directory from another by the same name: an inode number may be given again at once. Undefined where it cannot be looked at. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino, birthtimeNs } = statSync(path, { bigint: true });
+    return `${dev} ${ino} ${birthtimeNs}`;
+  } catch {
+    return undefined;
   }
 }
