@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { isIPv6, type AddressInfo } from 'node:net';
 import type { ListenAddress } from '../config/index.ts';
+import { AmbientRedirectError } from '../error.ts';
 import { wordsOf } from './log.ts';
 
 /** What is told by HTTP. */
@@ -12,9 +13,20 @@ export interface Health {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-type Page = (
-  health: Health,
-) => Promise<{ readonly status: number; readonly contentType?: string; readonly text: string }>;
+/**
+ * Whoever reaches the address may ask, pods of the node among them: neither the descriptors of the agent nor the time of its engine are theirs.
+ */
+const MOST_CONNECTIONS = 64;
+const SILENT_MS = 10_000;
+const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 } as const;
+
+interface Told {
+  readonly status: number;
+  readonly contentType?: string;
+  readonly text: string;
+}
+
+type Page = (health: Health) => Promise<Told>;
 
 const PAGES: Readonly<Record<string, Page>> = {
   '/healthz': () => Promise.resolve({ status: 200, text: 'alive\n' }),
@@ -35,11 +47,23 @@ export class HealthServer implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** @throws Error what listening fails with, as Node tells it */
+  /** @throws AmbientRedirectError `ERR_CONFLICT` where nothing can listen */
   static async listen(health: Health, { host, port }: ListenAddress): Promise<HealthServer> {
-    const server = createServer(({ method, url }, response) => void answer(health, { method, url }, response));
+    const pages = sharedPages(health);
+    const server = createServer(LIMITS, ({ method, url }, response) => void answer(pages, { method, url }, response));
+    server.maxConnections = MOST_CONNECTIONS;
+    server.setTimeout(SILENT_MS);
     server.listen({ host, port });
-    await once(server, 'listening');
+    try {
+      await once(server, 'listening');
+    } catch (cause) {
+      const where = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+      const { code = String(cause) } = cause as NodeJS.ErrnoException;
+      throw new AmbientRedirectError('ERR_CONFLICT', `nothing can listen at ${where}: ${code}`, {
+        cause,
+        hint: 'end who listens there, or change agent.listen',
+      });
+    }
     return new HealthServer(server);
   }
 
@@ -64,21 +88,32 @@ export class HealthServer implements AsyncDisposable {
   }
 }
 
+/** What the pages tell: who asks while others wait for the same page hears what they hear. */
+function sharedPages(health: Health): (path: string) => Promise<Told> | undefined {
+  const asked = new Map<string, Promise<Told>>();
+  return (path) => {
+    const page = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
+    if (page === undefined) return undefined;
+    const told =
+      asked.get(path) ??
+      page(health)
+        .catch((error: unknown) => ({ status: 500, text: `${wordsOf(error)}\n` }))
+        .finally(() => asked.delete(path));
+    asked.set(path, told);
+    return told;
+  };
+}
+
 async function answer(
-  health: Health,
+  pages: ReturnType<typeof sharedPages>,
   { method, url = '' }: { readonly method: string | undefined; readonly url: string | undefined },
   response: ServerResponse,
 ): Promise<void> {
   const path = url.replace(/\?.*$/s, '');
-  const page = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
-  const isRead = method === 'GET' || method === 'HEAD';
-  const told =
-    page === undefined
-      ? { status: 404, text: `there is ${Object.keys(PAGES).join(', ')}\n` }
-      : isRead
-        ? await page(health).catch((error: unknown) => ({ status: 500, text: `${wordsOf(error)}\n` }))
-        : { status: 405, text: 'ask by GET\n' };
-  const { contentType = 'text/plain; charset=utf-8' } = told as { readonly contentType?: string };
-  response.writeHead(told.status, { 'content-type': contentType });
+  const told: Told =
+    method === 'GET' || method === 'HEAD'
+      ? ((await pages(path)) ?? { status: 404, text: `there is ${Object.keys(PAGES).join(', ')}\n` })
+      : { status: 405, text: 'ask by GET\n' };
+  response.writeHead(told.status, { 'content-type': told.contentType ?? 'text/plain; charset=utf-8' });
   response.end(told.text);
 }
