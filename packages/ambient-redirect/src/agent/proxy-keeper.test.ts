@@ -40,6 +40,19 @@ test('a proxy is named once, and again when it is another one', async () => {
   await vi.advanceTimersByTimeAsync(5_000);
   expect(named).toHaveLength(2);
   expect(keeper.error).toBe(undefined);
+  // Who it is may have been said by others meanwhile.
+  await keeper.want({ netns: { path }, pid: 5 });
+  expect(named).toHaveLength(3);
+});
+
+test('a path that cannot be looked at is told, and keeps no other from being named', async () => {
+  failure = 'no such namespace';
+  await keeper.want({ netns: { path: `${path}${'x'.repeat(300)}` } });
+  expect(keeper.error).toContain(failure);
+  failure = undefined;
+  await keeper.want({ netns: { path } });
+  expect(keeper.error).toBe(undefined);
+  expect(named).toHaveLength(2);
 });
 
 test('another namespace by the same name is named; one that is gone is waited for', async () => {
@@ -65,6 +78,16 @@ test('what fails is told once, and tried again', async () => {
   expect(named).toHaveLength(5);
   expect(keeper.error).toBe(undefined);
   expect(said).toBe('error: proxy: it does not listen\ninfo: the proxy is named\n');
+});
+
+test('who was named before another one failed is the proxy still', async () => {
+  await keeper.want({ netns: { path } });
+  failure = 'it does not listen';
+  await keeper.want({ netns: { path }, pid: 5 });
+  expect(keeper.error).toBe(failure);
+  await keeper.want({ netns: { path } });
+  expect(keeper.error).toBe(undefined);
+  expect(named).toHaveLength(2);
 });
 
 test('when it has stopped it does nothing more', async () => {

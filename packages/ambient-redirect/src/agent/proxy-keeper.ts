@@ -59,11 +59,14 @@ export class ProxyKeeper {
     if (this.#isOver) return;
     const proxy = this.#wanted;
     if (proxy === undefined) {
+      // Whoever says meanwhile who it is, says it anew.
+      this.#named = undefined;
       this.#error = undefined;
       return;
     }
     const now = { text: JSON.stringify(proxy), inode: inodeOf(proxy) };
     const isNamed = this.#named?.text === now.text && this.#named.inode === now.inode;
+    if (isNamed) this.#error = undefined;
     // A namespace that is gone is not named again: the engine knows what to do without.
     if (!isNamed && (this.#named?.text !== now.text || now.inode !== undefined)) {
       try {
@@ -85,9 +88,14 @@ export class ProxyKeeper {
   }
 }
 
+/** Undefined where there is none, or it cannot be looked at: to name it tells why. */
 function inodeOf({ netns }: ProxyReference): bigint | undefined {
   if ('fd' in netns) return undefined;
   const path =
     'path' in netns ? netns.path : 'name' in netns ? join(NETNS_DIRECTORY, netns.name) : `/proc/${netns.pid}/ns/net`;
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  try {
+    return statSync(path, { bigint: true }).ino;
+  } catch {
+    return undefined;
+  }
 }
