@@ -1,10 +1,12 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startProxy } from '../../../../test/support/lab-proxy.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { SLOWNESS } from '../../../../test/support/slowness.ts';
 import { agentLab, type AgentLab } from '../../test/agent-lab.ts';
 import { call, type Outcome } from '../../test/command.ts';
+import { fakeAgent } from '../../test/fake-agent.ts';
 import { RemoteEngine } from '../control/index.ts';
 import type { TrafficEvent } from '../observe/index.ts';
 
@@ -26,6 +28,50 @@ async function outbound(remote: RemoteEngine): Promise<bigint> {
 const speak = async ({ lab }: AgentLab): Promise<void> => {
   for (const family of FAMILIES) await lab.client.get(lab.server.address(family));
 };
+
+test('options that cannot be had are not asked for whenever a file changes', async () => {
+  const node = fakeAgent();
+  node.open.mockImplementation(({ attach }) => {
+    if (attach === 'tcx') throw new Error('the kernel has no tcx');
+  });
+  const { agent, socket } = await node.start();
+  const problems = async (): Promise<unknown> => (await (await RemoteEngine.find(socket))?.status())?.agent?.problems;
+  node.configure({ attach: 'tcx' });
+  await agent.reload();
+  const opened = node.open.mock.calls.length;
+  expect(await problems()).toMatchObject([{ error: 'the kernel has no tcx' }]);
+  await agent.reload();
+  await agent.reload();
+  expect(node.open.mock.calls).toHaveLength(opened);
+  expect(await problems()).toMatchObject([{ error: 'the kernel has no tcx' }]);
+  node.configure({ attach: 'clsact' });
+  await agent.reload();
+  expect(await problems()).toEqual([]);
+  expect(node.open).toHaveBeenLastCalledWith(expect.objectContaining({ attach: 'clsact' }));
+});
+
+test('a directory of pods that cannot be had keeps nothing else back', async () => {
+  const node = fakeAgent();
+  node.configure({ podsDirectory: join(node.files, 'x'.repeat(300)) });
+  const { agent, said } = await node.start();
+  expect(said()).toContain('ENAMETOOLONG');
+  mkdirSync(join(node.files, 'pods'));
+  node.configure({ podsDirectory: join(node.files, 'pods') });
+  await agent.reload();
+  expect(said()).toContain('is in force as it is now');
+});
+
+test('what was found when the engine was opened is told', async () => {
+  const opening = { repaired: [{ subject: 'a', found: 'app_inbound was gone' }], removed: ['b'], failed: [] };
+  const { said } = await fakeAgent({ opening }).start();
+  expect(said()).toContain('warn: mended: a: app_inbound was gone\ninfo: b is not there any more\n');
+});
+
+test('a teardown that fails is no good end', async () => {
+  const { agent, socket } = await fakeAgent({ teardown: () => Promise.reject(new Error('busy')) }).start();
+  await expect((await RemoteEngine.find(socket))?.teardown()).rejects.toThrow('busy');
+  await expect(agent.ended).rejects.toThrow('busy');
+});
 
 describeWith([root], 'an agent', () => {
   test('says what it would do, and does not do it', LONG, async () => {

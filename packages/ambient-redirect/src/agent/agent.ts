@@ -41,7 +41,8 @@ export interface AgentOptions {
  */
 export class Agent implements AsyncDisposable {
   /**
-   * Resolves when the agent has nothing to do any more, as everything was torn down; rejects when it has lost its engine. Close it then.
+   * Resolves when the agent has nothing to do any more, as everything was torn down; rejects when that failed, or it has lost its engine. Close it
+   * then.
    */
   readonly ended: Promise<void>;
   readonly #options: AgentOptions;
@@ -61,6 +62,8 @@ export class Agent implements AsyncDisposable {
   #config: AgentConfig;
   /** What is wrong with the configuration as it is by now. */
   #problems: readonly Problem[] = [];
+  /** Options that no engine could be had with lately. */
+  #refused: { readonly held: string; readonly error: unknown; readonly until: number } | undefined;
   /** What was complained of, so that it is not every time. */
   #complaints: ReadonlySet<string> = new Set();
   #turn: Promise<void> = Promise.resolve();
@@ -150,6 +153,8 @@ export class Agent implements AsyncDisposable {
   async #begin(): Promise<void> {
     const { socket, listen, engine } = this.#config;
     const { metrics } = this.#options;
+    const opening = await this.#holder.use((opened) => Promise.resolve(opened.opening));
+    if (opening !== undefined) this.#reconciled(opening);
     const identity = { socket, pid: process.pid, directory: engine.directory };
     this.#servers.push(await ControlServer.listen(this.#control, identity));
     if (listen !== undefined) {
@@ -168,6 +173,7 @@ export class Agent implements AsyncDisposable {
 
   /** Reads the configuration and the directory of pods again, and waits until all that is wanted was tried once. */
   async reload(): Promise<void> {
+    if (this.#isOver) return;
     this.#notifier.tellReloading();
     await this.#agree();
     this.#notifier.tell({ READY: 1 });
@@ -220,13 +226,25 @@ export class Agent implements AsyncDisposable {
       this.#problems = fixed.map((name) => ({ subject: path, error: `${name} has changed: restart the agent` }));
       if (JSON.stringify(config) === JSON.stringify(before)) return;
       const [held, had] = [heldOptions(config, this.#options), heldOptions(before, this.#options)];
-      if (textOf(held) !== textOf(had)) await this.#holder.reopen(held);
+      if (textOf(held) !== textOf(had)) await this.#reopen(held);
       this.#config = config;
       this.#log.info(`${path} is in force as it is now`);
     } catch (error) {
       this.#problems = [{ subject: path, error: wordsOf(error) }];
       // Neither the new engine could be had, nor one like the old: another process may.
       if (this.#holder.isLost) this.#end({ error });
+    }
+  }
+
+  /** Exchanges the engine. With options that were refused it is tried seldom: the engine of now is closed for it. */
+  async #reopen(held: HeldOptions): Promise<void> {
+    const text = textOf(held);
+    if (this.#refused?.held === text && Date.now() < this.#refused.until) throw this.#refused.error;
+    try {
+      await this.#holder.reopen(held);
+    } catch (error) {
+      this.#refused = { held: text, error, until: Date.now() + held.everyMs };
+      throw error;
     }
   }
 
@@ -268,17 +286,18 @@ export class Agent implements AsyncDisposable {
     this.#log.info('everything is torn down, as it was asked for');
     this.#isOver = true;
     this.#files.close();
+    let failure: { readonly error: unknown } | undefined;
     try {
       await Promise.all([this.#pods.stop(), this.#proxy.stop()]);
       const kept = await this.#holder.teardown();
       this.#owned.clear();
       return kept;
     } catch (error) {
-      this.#log.error(wordsOf(error));
+      failure = { error };
       throw error;
     } finally {
       // Who asked is answered first.
-      setTimeout(() => this.#end(), ANSWER_MS);
+      setTimeout(() => this.#end(failure), ANSWER_MS);
     }
   }
 

@@ -1,7 +1,9 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { SLOWNESS } from '../../../../test/support/slowness.ts';
 import { engineLab, type EngineLab } from '../../test/engine-lab.ts';
+import { RedirectEngine, type ReconcileReport } from '../engine/index.ts';
+import { AmbientRedirectError } from '../error.ts';
 import { EngineHolder, type HeldOptions } from './engine-holder.ts';
 
 const LONG = { timeout: 120_000 * SLOWNESS };
@@ -15,6 +17,51 @@ async function hold(
   onTestFinished(() => holder.close());
   return [holder, options];
 }
+
+/** A holder of engines that are opened one after the other, of which only some methods are asked. */
+async function holdFakes(...fakes: readonly Partial<RedirectEngine>[]): Promise<{
+  readonly holder: EngineHolder;
+  readonly reports: ReconcileReport[];
+}> {
+  const engines = [...fakes];
+  const opening = vi.spyOn(RedirectEngine, 'open').mockImplementation(async () => {
+    const engine: Partial<RedirectEngine> = {
+      watch: () => ({ [Symbol.dispose]: () => undefined }),
+      close: () => Promise.resolve(),
+      ...engines.shift(),
+    };
+    return engine as RedirectEngine;
+  });
+  onTestFinished(() => opening.mockRestore());
+  const reports: ReconcileReport[] = [];
+  const holder = await EngineHolder.open(
+    { everyMs: 60_000 },
+    { onReconcile: (report) => reports.push(report), onError: () => undefined },
+  );
+  return { holder, reports };
+}
+
+test('who waits no more for a drain does not have the next engine begin it', async () => {
+  const asked: string[] = [];
+  const { holder } = await holdFakes(
+    { unenroll: (() => Promise.reject(new AmbientRedirectError('ERR_CLOSED', 'it is'))) as RedirectEngine['unenroll'] },
+    { unenroll: (() => Promise.resolve(Boolean(asked.push('again')))) as unknown as RedirectEngine['unenroll'] },
+  );
+  const stop = new AbortController();
+  const drained = holder.unenroll('a', { drain: { timeoutMs: 1_000 }, signal: stop.signal });
+  const exchanged = holder.reopen({ everyMs: 60_000 });
+  stop.abort(new Error('enough'));
+  await expect(drained).rejects.toThrow('enough');
+  await exchanged;
+  expect(asked).toEqual([]);
+});
+
+test('what an engine finds when it takes the place of another is told', async () => {
+  const opening: ReconcileReport = { repaired: [], removed: ['a'], failed: [] };
+  const { holder, reports } = await holdFakes({}, { opening });
+  await holder.reopen({ everyMs: 60_000 });
+  expect(reports).toEqual([opening]);
+});
 
 describeWith([root], 'the engine of an agent', () => {
   test('is exchanged while it is asked, and what is asked is done by the next', LONG, async () => {

@@ -6,7 +6,7 @@ import type { TrafficEvent } from '../observe/index.ts';
 /** How long is waited before a watch that failed is begun again, in milliseconds. */
 const AGAIN_MS = 1_000;
 
-/** Told what the watch of the engine finds. */
+/** Told what the watch of the engine finds, and what an engine finds that takes the place of another. */
 export type EngineWatch = Required<Pick<WatchOptions, 'onReconcile' | 'onError'>>;
 
 /** What an engine is opened with, and how often it looks at everything. */
@@ -91,7 +91,11 @@ export class EngineHolder {
     { drain, ...options }: UnenrollOptions = {},
   ): Promise<boolean | readonly boolean[]> {
     const begun = Date.now();
-    return this.use((engine): Promise<boolean | readonly boolean[]> => {
+    let isAsked = false;
+    return this.use(async (engine): Promise<boolean | readonly boolean[]> => {
+      // Asked again for one who waits no more, the next engine would drain a pod that was enrolled anew meanwhile.
+      if (isAsked) options.signal?.throwIfAborted();
+      isAsked = true;
       // What is no time at all stays so: the engine refuses it.
       const timeoutMs = Math.max(
         Math.min(0, Number(drain?.timeoutMs)),
@@ -127,6 +131,7 @@ export class EngineHolder {
       });
       if (failure === undefined) this.#options = options;
       this.#begin(engine);
+      if (engine.opening !== undefined) this.#watch.onReconcile(engine.opening);
       return engine;
     });
     try {
