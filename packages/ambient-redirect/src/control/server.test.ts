@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
@@ -173,8 +173,10 @@ test('errors of what is asked are those of the engine', async () => {
 });
 
 test.each([
-  ['POST', '/v1/nothing', '{}', 404, /there is nothing at \/v1\/nothing; ask by POST \/v1\/ and one of status/],
+  ['POST', '/v1/nothing', '{}', 404, /there is nothing at \/v1\/nothing; ask by POST \/v1\/ and one of hello, status/],
   ['POST', '/v1/constructor', '{}', 404, /there is nothing/],
+  ['GET', '/v1/teardown', '', 405, /it is asked by POST/],
+  ['PUT', '/v1/status', '{}', 405, /it is asked by POST/],
   ['POST', '/v1/enroll', '{', 200, /JSON object/],
   ['POST', '/v1/enroll', '[]', 200, /JSON object/],
   ['POST', '/v1/enroll', '{}', 200, /pods is/],
@@ -195,6 +197,47 @@ test.each([
   expect(JSON.parse(text).error.$error.message).toMatch(words);
 });
 
+test('a question that is too long is answered', async () => {
+  const remote = await listen({ enroll: () => Promise.reject(new Error('it was asked')) } as Partial<Control>);
+  const pods = [{ id: 'x'.repeat(17 << 20) }];
+  await expect(remote.enroll(pods)).rejects.toThrow('a question has at most 16777216 bytes');
+});
+
+test('what is asked when the agent has ended is not begun', async () => {
+  let asked = 0;
+  const remote = await listen({ clearProxy: () => Promise.resolve(void (asked += 1)) });
+  const late = request({ socketPath: remote.socket, method: 'POST', path: '/v1/clearProxy', agent: false });
+  late.write('{');
+  await new Promise((resolve) => late.once('socket', (socket) => socket.once('connect', resolve)));
+  // It has the question's beginning when it has answered a later one.
+  expect(await RemoteEngine.find(remote.socket)).toBeDefined();
+  const closed = serverOf(remote).close();
+  late.end('}');
+  const [answer] = await once(late, 'response');
+  let text = '';
+  for await (const part of answer) text += String(part);
+  await closed;
+  expect(JSON.parse(text)).toMatchObject({ kind: 'error', error: { $error: { code: 'ERR_CLOSED' } } });
+  expect(asked).toBe(0);
+});
+
+test('what is no socket is left as it is, and nothing is left behind', async () => {
+  const directory = tempDir();
+  const file = join(directory, 'precious');
+  writeFileSync(file, 'text');
+  const folder = join(directory, 'folder');
+  mkdirSync(folder);
+  for (const socket of [file, folder]) {
+    const listening = ControlServer.listen(control({}), { socket, pid: 1, directory: DIRECTORY });
+    await expect(listening).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /is there, and is no socket;/,
+    });
+  }
+  expect(readFileSync(file, 'utf8')).toBe('text');
+  expect(readdirSync(directory).toSorted()).toEqual(['folder', 'precious']);
+});
+
 test('a living agent is refused by its process, a dead one is replaced', async () => {
   const { socket } = await listen({});
   const again = ControlServer.listen(control({}), { socket, pid: 1, directory: DIRECTORY });
@@ -203,7 +246,6 @@ test('a living agent is refused by its process, a dead one is replaced', async (
   const dead = join(tempDir(), 'agent.sock');
   const left = createServer().listen(`${dead}.bound`);
   await once(left, 'listening');
-  const { renameSync } = await import('node:fs');
   renameSync(`${dead}.bound`, dead);
   left.close();
   await once(left, 'close');

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import type { PodRequest, ProxyReference, UnenrollOptions } from '../engine/index.ts';
@@ -88,7 +88,8 @@ export class ControlServer implements AsyncDisposable {
 
   /**
    * Listens. A socket that nobody answers at, which is left where an agent was killed, is replaced.
-   * @throws AmbientRedirectError `ERR_LOCKED` while another agent listens there; `ERR_INVALID_ARGUMENT` for a path that no socket can have
+   * @throws AmbientRedirectError `ERR_LOCKED` while another agent listens there; `ERR_INVALID_ARGUMENT` for a path that no socket can have, or
+   * that something else has
    * @throws Error what the file system refuses, as Node tells it
    */
   static async listen(control: Control, { socket, pid, directory }: ControlServerOptions): Promise<ControlServer> {
@@ -104,6 +105,11 @@ export class ControlServer implements AsyncDisposable {
     if (other !== undefined) {
       throw new AmbientRedirectError('ERR_LOCKED', `${socket} is in use by the agent with process ${other.agent.pid}`, {
         hint: 'one agent at a time: end the other, or give this one a socket and a directory of its own',
+      });
+    }
+    if (lstatSync(socket, { throwIfNoEntry: false })?.isSocket() === false) {
+      throw new AmbientRedirectError('ERR_INVALID_ARGUMENT', `${socket} is there, and is no socket`, {
+        hint: 'name a path for the socket at which nothing else is',
       });
     }
     const over: { signal?: AbortSignal } = {};
@@ -126,7 +132,8 @@ export class ControlServer implements AsyncDisposable {
     if (this.#over.signal.aborted) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
-    if (lstatSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.#path);
+    if (lstatSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode)
+      rmSync(this.#path, { force: true });
     this.#over.abort(
       new AmbientRedirectError('ERR_CLOSED', 'the agent has ended', {
         hint: 'what it had begun goes on when it is started again',
@@ -172,11 +179,14 @@ async function serve(control: Control, hello: AgentIdentity, { question, answer,
   const name = /^\/v1\/([A-Za-z]+)$/.exec(question.url ?? '')?.[1] ?? '';
   const method =
     name === 'hello' ? () => Promise.resolve(hello) : Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
-  answer.statusCode = method === undefined ? 404 : 200;
+  const isPosted = question.method === 'POST';
+  answer.statusCode = method === undefined ? 404 : isPosted ? 200 : 405;
   answer.setHeader('content-type', 'application/x-ndjson');
   try {
     if (method === undefined) throw unknown(question.url ?? '');
+    if (!isPosted) throw refused(`it is asked by POST, not ${question.method}`);
     const body = await bodyOf(question);
+    closing.throwIfAborted();
     const signal = AbortSignal.any([hungUp.signal, closing]);
     const room = async (): Promise<void> =>
       void (answer.writableNeedDrain && (await once(answer, 'drain', { signal })));
@@ -202,11 +212,15 @@ function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 }
 
 async function bodyOf(question: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
-  let text = '';
-  for await (const part of question.setEncoding('utf8') as AsyncIterable<string>) {
-    text += part;
-    if (text.length > MOST_BYTES) throw refused(`a question has at most ${MOST_BYTES} bytes`);
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of question as AsyncIterable<Buffer>) {
+    size += part.length;
+    // It is read to its end all the same: who still writes reads no answer.
+    if (size <= MOST_BYTES) parts.push(part);
   }
+  if (size > MOST_BYTES) throw refused(`a question has at most ${MOST_BYTES} bytes`);
+  const text = Buffer.concat(parts).toString();
   try {
     return decodeLine(text === '' ? '{}' : text);
   } catch (cause) {
@@ -215,9 +229,10 @@ async function bodyOf(question: IncomingMessage): Promise<Readonly<Record<string
 }
 
 function unknown(url: string): AmbientRedirectError {
+  const names = ['hello', ...Object.keys(METHODS)];
   return new AmbientRedirectError('ERR_INVALID_ARGUMENT', `there is nothing at ${url}`, {
-    candidates: Object.keys(METHODS),
-    hint: `ask by POST /v1/ and one of ${Object.keys(METHODS).join(', ')}`,
+    candidates: names,
+    hint: `ask by POST /v1/ and one of ${names.join(', ')}`,
   });
 }
 
