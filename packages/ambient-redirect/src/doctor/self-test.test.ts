@@ -1,4 +1,4 @@
-import { findBpffs, type Sys } from 'netlink-tc';
+import { BPF_COMMAND, findBpffs, setLink, type Sys } from 'netlink-tc';
 import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { expect, test, vi } from 'vitest';
@@ -8,6 +8,7 @@ import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { without } from '../../test/proxy-lab.ts';
 import { settingsOf } from '../engine/options.ts';
 import { selfTest } from './self-test.ts';
+import { TestNetwork } from './test-network.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -79,6 +80,41 @@ describeWith([root], 'the self-test', () => {
     // Left to itself the engine steers in the other way, and that works.
     expect((await selfTest(refused, settingsOf({}))).evidence[0]).toMatch(/^steering by tproxy: .*EPERM/);
     expect(directories()).toEqual([]);
+  });
+
+  test('an engine that cannot be opened leaves nothing', async () => {
+    const sys = await testSys();
+    let maps = 0;
+    const refused: Sys = {
+      ...sys,
+      bpf: (command, ...rest) => {
+        if (command === BPF_COMMAND.BPF_MAP_CREATE) maps += 1;
+        return command === BPF_COMMAND.BPF_MAP_CREATE && maps > 5 ? -constants.errno.EPERM : sys.bpf(command, ...rest);
+      },
+    };
+    const found = await selfTest(refused, settingsOf({}));
+    expect(found).toMatchObject({
+      code: 'self-test-failed',
+      evidence: [expect.stringMatching(/^ERR_PERMISSION: /), expect.any(String)],
+    });
+    expect(directories()).toEqual([]);
+  });
+
+  test('a connection that is waited for is given up when it is asked to end', async () => {
+    const sys = await testSys();
+    const network = await TestNetwork.create(sys);
+    try {
+      const { pod, stranger } = network;
+      // Nobody answers: who has the address is not found.
+      await stranger.socket.request(setLink('eth0', { up: false }));
+      const controller = new AbortController();
+      const asked = network.ask(pod, stranger.addresses.ipv4, controller.signal);
+      controller.abort();
+      expect(await asked).toBe('it was ended before');
+      expect(await network.ask(pod, stranger.addresses.ipv4, controller.signal)).toBe('it was ended before');
+    } finally {
+      await network.close();
+    }
   });
 
   test('it ends when it is asked to', async () => {

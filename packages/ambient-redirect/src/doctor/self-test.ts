@@ -1,6 +1,6 @@
 import { ensureBpffs, findBpffs, isNetlinkTcError, type Family, type Sys } from 'netlink-tc';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedirectEngine } from '../engine/index.ts';
@@ -66,9 +66,18 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number';
 }
 
-/** Runs something with a bpffs: one that is mounted, else one of its own, which goes after it. */
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs something with a bpffs: one that is mounted and can be written, else one of its own, which goes after it. */
 async function inBpffs<T>(sys: Sys, run: (root: string) => Promise<T>): Promise<T> {
-  const [mounted] = findBpffs();
+  const mounted = findBpffs().find(isWritable);
   if (mounted !== undefined) return run(mounted);
   const own = mkdtempSync(join(tmpdir(), 'ambient-doctor-'));
   try {
@@ -95,12 +104,13 @@ interface Run {
 async function redirect(sys: Sys, { root, settings, steps, signal }: Run): Promise<boolean> {
   const { attach, steer, ports, priority, order, routing, mark } = settings;
   signal?.throwIfAborted();
+  const directory = `${root}/ambient-doctor-${process.pid}-${randomBytes(4).toString('hex')}`;
   const network = await TestNetwork.create(sys);
   try {
     await network.listen(ports);
     const engine = await RedirectEngine.open({
       sys,
-      directory: `${root}/ambient-doctor-${process.pid}-${randomBytes(4).toString('hex')}`,
+      directory,
       host: { fd: network.node.netns.fd },
       podCidrs: network.podCidrs,
       attach,
@@ -117,12 +127,15 @@ async function redirect(sys: Sys, { root, settings, steps, signal }: Run): Promi
       const { attached } = await engine.enroll({ id: 'doctor', netns: { fd: network.pod.netns.fd } });
       steps.push(`programs attached by ${attached}`);
       const families = await Promise.all(network.families.map((family) => connectBoth(network, family, signal)));
+      signal?.throwIfAborted();
       steps.push(...families.flat().map(({ text }) => text));
       return families.flat().some(({ isFine }) => !isFine);
     } finally {
       await engine.teardown();
     }
   } finally {
+    // What was made of an engine that could not be opened, or not be torn down.
+    rmSync(directory, { recursive: true, force: true });
     await network.close();
   }
 }
@@ -142,7 +155,7 @@ async function connectBoth(network: TestNetwork, family: Family, signal: AbortSi
   ] as const) {
     signal?.throwIfAborted();
     const wanted = `${purpose} ${from.addresses[family]} to ${to.addresses[family]}`;
-    const got = await network.ask(from, to.addresses[family]);
+    const got = await network.ask(from, to.addresses[family], signal);
     attempts.push({ text: `${from.name} to ${to.name}, ${family}: ${got}`, isFine: got === wanted });
   }
   return attempts;

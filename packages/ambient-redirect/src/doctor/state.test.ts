@@ -110,6 +110,21 @@ describeWith([root], 'what an engine has made', () => {
     expect(ofCode(await look(), 'state-pod-degraded')).toMatchObject([{ subject: 'server at v-server' }]);
   });
 
+  test('an engine ended while it enrolled a pod, and unenrolled another', async () => {
+    const { engine, rewrite, look } = await enrolled();
+    await engine.close();
+    rewrite('client', { phase: 'enrolling' });
+    rewrite('server', { phase: 'leaving' });
+    const found = await look();
+    expect(errors(found)).toEqual(['state-pod-degraded']);
+    expect(
+      ofCode(found, 'state-pod-degraded').map(({ subject, evidence }) => `${subject}: ${evidence.join()}`),
+    ).toEqual([
+      'client at v-client: is not redirected wholly yet: reconcile goes on with its enrolment',
+      'server at v-server: is not taken away wholly yet: reconcile goes on with it',
+    ]);
+  });
+
   test('settings that others change: each by its code', async () => {
     const { lab, engine, look, connect } = await enrolled();
     const { node, proxy } = lab;

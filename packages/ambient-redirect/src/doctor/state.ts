@@ -62,12 +62,12 @@ export const STATE: Area<StateCode> = area('state', {
   },
   'state-pod-degraded': {
     severity: 'error',
-    title: 'A pod is wanted in the mesh, and is not as it should be',
+    title: 'A pod of the mesh is not as it should be',
     cause:
-      'A program of the pod was taken off its hook or replaced, its interface is gone, or it was made for other facts: by another version, or before the host got another address. What the pod sends may go past the proxy.',
+      'A program of the pod was taken off its hook or replaced, its interface is gone, or it was made for other facts: by another version, or before the host got another address; or an engine ended while it enrolled or unenrolled the pod. What the pod sends may go past the proxy.',
     see: [...STATUS, 'bpftool net show dev DEV'],
     remedy:
-      'Run `ambient-redirect reconcile`, which attaches ours again and unenrolls pods that have ended. If it comes back, the chain of the interface says who takes it away.',
+      'Run `ambient-redirect reconcile`, which attaches ours again, goes on with what was not ended, and unenrolls pods that have ended. If it comes back, the chain of the interface says who takes it away.',
   },
   'state-proxy-none': {
     severity: 'warning',
@@ -132,7 +132,7 @@ export function checkState(status: EngineStatus): Finding[] {
   const { pods, proxy, directory } = status;
   const found = [
     ...pods
-      .filter((pod) => pod.status === 'degraded' || pod.status === 'missing')
+      .filter(({ problems }) => problems.length > 0)
       .map((pod) => STATE.finding('state-pod-degraded', `${pod.id} at ${pod.hostInterface.name}`, pod.problems)),
     ...checkProxy(status),
     ...of(status.warnings, 'node').map((what) => STATE.finding('state-map-filling', directory, [what])),

@@ -92,6 +92,14 @@ describeWith([root, tool('unshare'), tool('setpriv'), tool('nsenter')], 'what is
     expect(elsewhere.exitCode).toBe(1);
     const readOnly = await doctor(mounts('mount -o remount,bind,ro /sys/fs/bpf'), ...ELSEWHERE);
     expect(bySeverity(readOnly, 'error')).toEqual(['mounts-bpffs-read-only /sys/fs/bpf']);
+    // What the kernel does is tried in another.
+    const tried = await doctor(
+      mounts('mount -o remount,bind,ro /sys/fs/bpf'),
+      '--directory',
+      '/sys/fs/bpf/ambient-none',
+    );
+    expect(bySeverity(tried, 'error')).toEqual(['mounts-bpffs-read-only /sys/fs/bpf']);
+    expect(bySeverity(tried, 'ok')).toContain('self-test-passed this kernel');
   });
 
   test('/proc/sys that is read-only, as container runtimes have it', async () => {

@@ -95,23 +95,31 @@ export class TestNetwork {
     }
   }
 
-  /** Connects to an address. @returns what it was answered, or why it was not */
-  ask(from: TestHost, address: string): Promise<string> {
+  /**
+   * Connects to an address.
+   * @param signal ends it before its time
+   * @returns what it was answered, or why it was not
+   */
+  ask(from: TestHost, address: string, signal?: AbortSignal): Promise<string> {
     const socket = connectTcp(this.#sys, from.netns, { to: { address, port: PORT } });
     this.#keep(socket);
     return new Promise((resolve) => {
       let text = '';
-      const giveUp = (): void => {
-        resolve(`no answer in ${PATIENCE_MS / 1000} s`);
+      const giveUp = (why: string): void => {
+        resolve(why);
         socket.destroy();
       };
-      const answered = giveUpAfter(PATIENCE_MS, giveUp);
+      const answered = giveUpAfter(PATIENCE_MS, () => giveUp(`no answer in ${PATIENCE_MS / 1000} s`));
+      const onAbort = (): void => giveUp('it was ended before');
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted === true) onAbort();
       socket
         .setEncoding('utf8')
         .on('data', (part: string) => (text += part))
         .on('error', ({ message }) => resolve(message))
         .on('close', () => {
           answered();
+          signal?.removeEventListener('abort', onAbort);
           resolve(text);
         });
     });
