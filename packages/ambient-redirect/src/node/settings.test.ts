@@ -178,6 +178,21 @@ describeWith([root], 'settings of a node', () => {
     expect(await state(lab)).toEqual(before);
   });
 
+  test('another table and priority than before: both are taken away in the end', async () => {
+    const { lab, target } = await setUp();
+    const before = await state(lab);
+    const first = await planSettings(target);
+    await applySettings(target, first);
+    const other = { ...target, table: 4711, priority: 99 };
+    const second = await planSettings(other, first);
+    await applySettings(other, second);
+    expect(await checkSettings(other, second)).toEqual([]);
+    expect(await planSettings(other, second)).toEqual(second);
+    expect(await lab.proxy.exec('ip', 'rule')).toContain('99:\tfrom all iif eth0 lookup 4711');
+    expect(await restoreSettings(other, second)).toEqual([]);
+    expect(await state(lab)).toEqual(before);
+  });
+
   test('a proxy in a new namespace takes nothing over from the old one', async () => {
     const { lab, target } = await setUp();
     lab.proxy.sysctl('ipv4/conf/all/forwarding', '1');

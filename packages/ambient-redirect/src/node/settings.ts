@@ -1,6 +1,6 @@
 import type { Netns } from 'netlink-tc';
 import { AmbientRedirectError } from '../error.ts';
-import { FAMILIES, routingState, type RoutingPart } from './routing.ts';
+import { describePart, FAMILIES, routingState, type RoutingPart } from './routing.ts';
 import { readSysctl, sysctlInterfaces } from './sysctl.ts';
 import { netnsOf, type SettingsTarget } from './target.ts';
 
@@ -122,8 +122,9 @@ export async function planSettings(target: SettingsTarget, previous?: SettingsRe
   });
   const kept = earlier.filter(({ where, name }) => !wanted.some((each) => each.where === where && each.name === name));
   const { missing } = await routingState(target);
+  // Those of another table or priority, which were asked for before, are there still.
   const added = same ? previous.routing : [];
-  const isNew = (part: RoutingPart): boolean =>
-    !added.some(({ kind, family }) => kind === part.kind && family === part.family);
-  return { version: 1, proxyNetns, sysctls: [...wanted, ...kept], routing: [...added, ...missing.filter(isNew)] };
+  const known = new Set(added.map(describePart));
+  const routing = [...added, ...missing.filter((part) => !known.has(describePart(part)))];
+  return { version: 1, proxyNetns, sysctls: [...wanted, ...kept], routing };
 }
