@@ -51,12 +51,12 @@ const TABLE = {
   ambient_redirect_program_runs_total: {
     type: 'counter',
     help: 'Runs of a program while the statistics of the kernel were on (kernel.bpf_stats_enabled).',
-    labels: ['program', 'tag'],
+    labels: ['program', 'tag', 'id'],
   },
   ambient_redirect_program_run_seconds_total: {
     type: 'counter',
     help: 'Time that these runs took.',
-    labels: ['program', 'tag'],
+    labels: ['program', 'tag', 'id'],
   },
   ambient_redirect_events_lost_total: {
     type: 'counter',

@@ -40,9 +40,9 @@ const STATUS = {
   },
   maps: [{ name: 'direct', entries: 12, limit: 65536 }],
   programs: [
-    { name: 'app_inbound', tag: 'aa', runs: 10n, runTimeNs: 2_500_000_000n },
-    { name: 'app_inbound', tag: 'bb', runs: undefined, runTimeNs: undefined },
-    { name: 'app_inbound', tag: 'aa', runs: 1n, runTimeNs: 0n },
+    { id: 7, name: 'app_inbound', tag: 'aa', runs: 10n, runTimeNs: 2_500_000_000n },
+    { id: 8, name: 'app_inbound', tag: 'bb', runs: undefined, runTimeNs: undefined },
+    { id: 9, name: 'app_inbound', tag: 'aa', runs: 1n, runTimeNs: 0n },
   ],
 } as unknown as EngineStatus;
 
@@ -161,9 +161,21 @@ describe('metrics for Prometheus', () => {
       { '{map="direct"}': 12 },
       { '{map="direct"}': 65536 },
     ]);
-    // Two programs can have the same tag: they are the same code.
-    expect(values('program_runs_total')).toEqual({ '{program="app_inbound",tag="aa"}': 11 });
-    expect(values('program_run_seconds_total')).toEqual({ '{program="app_inbound",tag="aa"}': 2.5 });
+    // Two programs can have the same tag, and each may go before the other.
+    expect(values('program_runs_total')).toEqual({
+      '{program="app_inbound",tag="aa",id="7"}': 10,
+      '{program="app_inbound",tag="aa",id="9"}': 1,
+    });
+    expect(values('program_run_seconds_total')).toEqual({
+      '{program="app_inbound",tag="aa",id="7"}': 2.5,
+      '{program="app_inbound",tag="aa",id="9"}': 0,
+    });
+  });
+
+  test('tell what an agent could not do as a problem, as the command status does', async () => {
+    const agent = { problems: [{ subject: 'the file', error: 'is not there' }] } as unknown;
+    const families = await exposed(source({ agent } as Partial<EngineStatus>));
+    expect(families.get('ambient_redirect_problems')?.samples.get('ambient_redirect_problems')).toBe(3);
   });
 
   test('leave out what nobody measures, and tell of a proxy that is not there', async () => {

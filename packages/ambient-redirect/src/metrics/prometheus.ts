@@ -5,7 +5,14 @@ import { METRICS, type MetricName, type MetricSpec } from './metric-table.ts';
 
 /** Whoever knows the state of a node and its counters: an engine, a view of one, or an agent. */
 export interface MetricsSource {
-  status(): Promise<EngineStatus & { readonly wanted?: readonly unknown[] }>;
+  status(): Promise<
+    EngineStatus & {
+      /** Pods that are wanted and could not be enrolled. */
+      readonly wanted?: readonly unknown[];
+      /** What an agent could not do beside that. */
+      readonly agent?: { readonly problems: readonly unknown[] };
+    }
+  >;
   metrics(): Promise<EngineMetrics>;
 }
 
@@ -26,7 +33,7 @@ const OF_RECONCILES = 'ambient_redirect_reconcile_';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Takes values, each once for the same labels; adds up what comes again. */
+/** Takes values; adds up those that come again with the same labels. */
 type Put = (name: MetricName, value: bigint | number, labels?: Labels) => void;
 
 /**
@@ -75,13 +82,13 @@ function putTraffic(put: Put, { pods, steered, untold }: EngineMetrics): void {
 
 function putState(
   put: Put,
-  { pods, problems, proxy, maps, programs, wanted = [] }: Awaited<ReturnType<MetricsSource['status']>>,
+  { pods, problems, proxy, maps, programs, wanted = [], agent }: Awaited<ReturnType<MetricsSource['status']>>,
 ): void {
   for (const status of POD_STATUS) {
     const count = status === 'failed' ? wanted.length : pods.filter((pod) => pod.status === status).length;
     put('ambient_redirect_pods', count, { status });
   }
-  put('ambient_redirect_problems', problems.length + wanted.length);
+  put('ambient_redirect_problems', problems.length + wanted.length + (agent?.problems.length ?? 0));
   put('ambient_redirect_proxy_listening', Number(proxy?.status === 'listening'));
   for (const { purpose, family } of proxy?.listeners ?? [])
     put('ambient_redirect_proxy_listeners', 1, { purpose, family });
@@ -89,10 +96,12 @@ function putState(
     put('ambient_redirect_map_entries', entries, { map });
     put('ambient_redirect_map_entries_limit', limit, { map });
   }
-  for (const { name: program, tag, runs, runTimeNs } of programs) {
+  for (const { id, name: program, tag, runs, runTimeNs } of programs) {
     if (runs === undefined || runTimeNs === undefined) continue;
-    put('ambient_redirect_program_runs_total', runs, { program, tag });
-    put('ambient_redirect_program_run_seconds_total', Number(runTimeNs) / 1e9, { program, tag });
+    // Programs of the same tag are counted each: their sum would fall when one of them goes.
+    const labels = { program, tag, id: String(id) };
+    put('ambient_redirect_program_runs_total', runs, labels);
+    put('ambient_redirect_program_run_seconds_total', Number(runTimeNs) / 1e9, labels);
   }
 }
 
