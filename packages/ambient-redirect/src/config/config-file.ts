@@ -1,5 +1,5 @@
 import type { PodPolicy } from '../policy.ts';
-import type { ProxyPorts } from '../ports.ts';
+import type { EngineOptions } from '../engine/options.ts';
 
 /** Where a pod is: by its network namespace, or by the host's end of its interface. */
 export interface PodPlace {
@@ -41,23 +41,9 @@ export interface AgentEntry {
   readonly reconcileSeconds?: number;
 }
 
-/** The agent's configuration, as it is written. */
-export interface ConfigFile {
-  readonly directory?: string;
-  readonly attach?: 'auto' | 'tcx' | 'clsact';
+/** The agent's configuration, as it is written: options of the engine, but for those that are no text, and what is the agent's. */
+export interface ConfigFile extends Omit<EngineOptions, 'sys' | 'host' | 'order'> {
   readonly order?: 'head' | 'tail';
-  readonly priority?: number;
-  readonly steer?: 'auto' | 'sk_lookup' | 'tproxy';
-  readonly ports?: Partial<ProxyPorts>;
-  readonly routing?: {
-    readonly table?: number;
-    readonly priority?: number;
-    readonly mark?: { readonly value: number; readonly mask: number };
-  };
-  readonly podCidrs?: readonly string[];
-  readonly bypass?: readonly string[];
-  readonly dns?: boolean;
-  readonly withoutProxy?: 'drop' | 'pass';
   readonly proxy?: ProxyEntry;
   readonly pods?: readonly PodEntry[];
   readonly podsDirectory?: string;

@@ -113,6 +113,11 @@ describe('a configuration', () => {
     });
   });
 
+  test('has its paths in one form, as they are compared', () => {
+    const { engine, socket } = load('directory: /sys/fs/bpf//ambient/\nagent: { socket: /run/x/../a.sock }\n');
+    expect([engine.directory, socket]).toEqual(['/sys/fs/bpf/ambient', '/run/a.sock']);
+  });
+
   test('may use anchors, whose values are told where they are used', () => {
     const text = 'pods:\n- {id: a, pid: 1, policy: &p {dns: true}}\n- {id: b, pid: 2, policy: *p}\n';
     expect(load(text).pods[1]).toEqual({ id: 'b', netns: { pid: 2 }, policy: { dns: true } });
@@ -188,6 +193,25 @@ test.each([
     [expect.stringMatching(/^1:17: agent.listen is a port, or an address and a port/)],
   ],
   ['agent: {socket: a}', ['1:17: agent.socket is an absolute path; it is "a"']],
+  [
+    `pods: [{id: ${'x'.repeat(254)}, pid: 1}, {id: ${'y'.repeat(253)}, pid: 1}]`,
+    ['1:13: pods[0].id is a text of up to 253 characters'],
+  ],
+  [
+    'pods: [{id: a, pid: 1, addresses: [10.0.0.1, 10.0.0, "fe80::1%eth0", "::1"]}]',
+    [
+      '1:46: pods[0].addresses[1] is an address of IPv4 or IPv6; it is "10.0.0"',
+      '1:54: pods[0].addresses[2] is an address of IPv4 or IPv6; it is "fe80::1%eth0"',
+    ],
+  ],
+  [
+    `pods: [{id: a, pid: 1, policy: {inbound: {excludePorts: [${Array.from({ length: 65 }, (_, at) => at * 2 + 1).join()}]}}}]`,
+    ['1:57: pods[0].policy.inbound.excludePorts has at most 64 ranges; it is 65'],
+  ],
+  [
+    'proxy: {netns: "/a\\0b"}',
+    ['1:16: proxy.netns is an absolute path, or a name below /run/netns; it is "/a\\u0000b"'],
+  ],
 ])('%j is refused', (text, expected) => {
   expect(complaints(text)).toEqual(expected);
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { NetnsReference } from 'netlink-tc';
 import { DEFAULT_SOCKET } from '../control/control.ts';
 import { DEFAULT_DIRECTORY, type EngineOptions } from '../engine/options.ts';
@@ -56,11 +57,12 @@ function toConfig(file: ConfigFile): AgentConfig {
   const { proxy, pods = [], podsDirectory, agent = {}, directory = DEFAULT_DIRECTORY, ...engine } = file;
   const { socket = DEFAULT_SOCKET, listen, drainSeconds = 60, reconcileSeconds = 60 } = agent;
   return {
-    engine: { ...engine, directory },
+    // Commands find the agent by these, and have them in this form.
+    engine: { ...engine, directory: resolve(directory) },
     proxy: proxy && toProxy(proxy),
     pods: pods.map(toPod),
     podsDirectory,
-    socket,
+    socket: resolve(socket),
     listen: listen === undefined ? undefined : listenAddress(listen),
     drainMs: drainSeconds * 1000,
     reconcileMs: reconcileSeconds * 1000,

@@ -1,10 +1,11 @@
 /** What a configuration may say. The tables of docs/configuration.md are made of it. */
 import type { AgentEntry, ConfigFile, PodEntry, PodFile, PodPlace, ProxyEntry } from './config-file.ts';
-import type { PodPolicy, TrafficRules } from '../policy.ts';
+import { normalisePolicy, type PodPolicy, type TrafficRules } from '../policy.ts';
 import type { ProxyPorts } from '../ports.ts';
 import { settingsOf } from '../engine/options.ts';
 import { isAmbientRedirectError } from '../error.ts';
 import {
+  address,
   either,
   listenAt,
   list,
@@ -12,6 +13,7 @@ import {
   object,
   optional,
   path,
+  podId,
   ports,
   prefix,
   required,
@@ -43,11 +45,14 @@ const TRAFFIC_RULES: Schema<TrafficRules> = object<TrafficRules>({
 });
 
 /** What of a pod's traffic is captured. */
-const POLICY: Schema<PodPolicy> = object<PodPolicy>({
-  dns: optional(truth, 'DNS over UDP as well. As the key `dns` of the node says, if left out'),
-  outbound: optional(TRAFFIC_RULES, 'What of the connections that it opens'),
-  inbound: optional(TRAFFIC_RULES, 'What of the connections that others open to it'),
-});
+const POLICY: Schema<PodPolicy> = object<PodPolicy>(
+  {
+    dns: optional(truth, 'DNS over UDP as well. As the key `dns` of the node says, if left out'),
+    outbound: optional(TRAFFIC_RULES, 'What of the connections that it opens'),
+    inbound: optional(TRAFFIC_RULES, 'What of the connections that others open to it'),
+  },
+  (policy) => complaintOf(() => normalisePolicy(policy, { dns: false }, '')),
+);
 
 const POD_MEMBERS = {
   netns: optional(netns, 'Its network namespace'),
@@ -57,7 +62,7 @@ const POD_MEMBERS = {
     "The host's end of its interface. Enough by itself, but then connections that are open are not known",
   ),
   podInterface: optional(text, 'The interface inside, where it has several. With `netns` or `pid` only'),
-  addresses: optional(list(text, 'addresses'), 'Its addresses. Those of its interface if left out'),
+  addresses: optional(list(address, 'addresses'), 'Its addresses. Those of its interface if left out'),
   policy: optional(POLICY, 'What of its traffic is captured. All TCP if left out'),
 };
 
@@ -73,11 +78,11 @@ function misplaced({ netns: by, pid, interface: end, podInterface }: PodPlace): 
 const ID = 'Its name with the engine, such as `shop/cart-1`: of up to 253 characters, and no other pod has it';
 
 /** A pod of the list. */
-export const POD: Schema<PodEntry> = object<PodEntry>({ id: required(text, ID), ...POD_MEMBERS }, misplaced);
+export const POD: Schema<PodEntry> = object<PodEntry>({ id: required(podId, ID), ...POD_MEMBERS }, misplaced);
 
 /** A file of the directory. */
 export const POD_FILE: Schema<PodFile> = object<PodFile>(
-  { id: optional(text, `${ID}. The name of the file, without its ending, if left out`), ...POD_MEMBERS },
+  { id: optional(podId, `${ID}. The name of the file, without its ending, if left out`), ...POD_MEMBERS },
   misplaced,
 );
 
@@ -142,13 +147,18 @@ function disagreeing({
     if (ids.has(id)) return { at: ['pods', index, 'id'], message: 'is the name of another pod above' };
     ids.add(id);
   }
+  return complaintOf(() => settingsOf(options));
+}
+
+/** What the engine says against what a check looks at: it begins with the path. */
+function complaintOf(check: () => unknown): Complaint | undefined {
   try {
-    settingsOf(options);
+    check();
     return undefined;
   } catch (error) {
     const [, at = '', message = ''] = isAmbientRedirectError(error) ? (/^(\S+) (.*)$/.exec(error.message) ?? []) : [];
     if (message === '') throw error;
-    return { at: at.split('.'), message };
+    return { at: at.split('.').filter((step) => step !== ''), message };
   }
 }
 

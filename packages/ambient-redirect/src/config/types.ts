@@ -1,4 +1,5 @@
 /** The types of the configuration's values: what each takes, in words, and how it is checked. */
+import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { isAmbientRedirectError } from '../error.ts';
 import { normaliseCidrs, normalisePolicy } from '../policy.ts';
@@ -81,6 +82,19 @@ export const text: Schema<string> = v.pipe(
   v.title('text'),
 );
 
+/** The name of a pod. */
+export const podId: Schema<string> = v.pipe(
+  text,
+  v.check((given) => given.length <= 253, 'is a text of up to 253 characters'),
+  v.title('text'),
+);
+
+/** An address that others can reach. */
+export const address: Schema<string> = v.pipe(
+  v.string('is an address of IPv4 or IPv6'),
+  v.check((given) => isIP(given) !== 0 && !given.includes('%'), 'is an address of IPv4 or IPv6'),
+);
+
 /** An absolute path. */
 export const path: Schema<string> = v.pipe(
   v.string('is an absolute path'),
@@ -92,7 +106,9 @@ export const path: Schema<string> = v.pipe(
 export const netns: Schema<string> = v.pipe(
   v.string('is a path, or a name below /run/netns'),
   v.check(
-    (given) => (given.includes('/') ? given.startsWith('/') : given.length > 0 && given !== '.' && given !== '..'),
+    (given) =>
+      !given.includes('\0') &&
+      (given.includes('/') ? given.startsWith('/') : given.length > 0 && given !== '.' && given !== '..'),
     'is an absolute path, or a name below /run/netns',
   ),
   v.title('path or name'),
