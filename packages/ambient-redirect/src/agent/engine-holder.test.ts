@@ -44,7 +44,10 @@ async function holdFakes(...fakes: readonly Partial<RedirectEngine>[]): Promise<
 test('who waits no more for a drain does not have the next engine begin it', async () => {
   const asked: string[] = [];
   const { holder } = await holdFakes(
-    { unenroll: (() => Promise.reject(new AmbientRedirectError('ERR_CLOSED', 'it is'))) as RedirectEngine['unenroll'] },
+    {
+      unenroll: (() =>
+        Promise.reject(new AmbientRedirectError('ERR_CLOSED', 'it is'))) as unknown as RedirectEngine['unenroll'],
+    },
     { unenroll: (() => Promise.resolve(Boolean(asked.push('again')))) as unknown as RedirectEngine['unenroll'] },
   );
   const stop = new AbortController();

@@ -198,7 +198,9 @@ test.each([
 });
 
 test('a question that is too long is answered', async () => {
-  const remote = await listen({ enroll: () => Promise.reject(new Error('it was asked')) } as Partial<Control>);
+  const remote = await listen({
+    enroll: () => Promise.reject(new Error('it was asked')),
+  } as unknown as Partial<Control>);
   const pods = [{ id: 'x'.repeat(17 << 20) }];
   await expect(remote.enroll(pods)).rejects.toThrow('a question has at most 16777216 bytes');
 });
