@@ -162,11 +162,11 @@ function interfacesOf(
       : pods.some((pod) => pod.index === index)
         ? 'pod'
         : 'candidate';
-  const interfaceOf = ({ index, name }: Pick<Link, 'index' | 'name'>): Interface => ({
-    index,
-    name,
-    role: roleOf(index),
-  });
+  const byIndex = new Map(links.map((link) => [link.index, link]));
+  const interfaceOf = ({ index, name }: Pick<Link, 'index' | 'name'>): Interface => {
+    const master = byIndex.get(byIndex.get(index)?.master ?? 0);
+    return { index, name, input: master?.kind === 'bridge' ? master.name : name, role: roleOf(index) };
+  };
   if (names !== undefined && names.length > 0) {
     return names.map((name) => {
       const link = links.find((each) => each.name === name);

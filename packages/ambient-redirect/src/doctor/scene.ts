@@ -17,6 +17,8 @@ export interface MachineScene {
 export interface Interface {
   readonly index: number;
   readonly name: string;
+  /** Name of the interface by which the stack of the host has what comes in here: of the bridge that it is a port of, or its own. */
+  readonly input: string;
   /** Whose host-side end it is; `candidate`: of a pod that could be enrolled. */
   readonly role: 'pod' | 'proxy' | 'candidate';
 }

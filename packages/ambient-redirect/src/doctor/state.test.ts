@@ -1,7 +1,9 @@
 import { addAddress, createAnonymousNetns, deleteLink, deleteRule, openPinnedLink, unpin, type Sys } from 'netlink-tc';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createLab } from '../../../../test/support/lab.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
+import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { codesOf, diagnose, ofCode } from '../../test/doctor.ts';
 import { engineLab, type EngineLab } from '../../test/engine-lab.ts';
 import { statePath } from '../../test/state.ts';
@@ -67,6 +69,22 @@ describeWith([root], 'what an engine has made', () => {
     const off = await diagnose(sys, lab);
     expect(ofCode(off, 'sysctls-forwarding-off')).toMatchObject([{ severity: 'error', subject: 'IPv4' }]);
     expect(ofCode(off, 'sysctls-forwarding-unneeded')).toMatchObject([{ severity: 'info', subject: 'IPv6' }]);
+  });
+
+  test('pods on a bridge: what comes from them comes in by the bridge', async () => {
+    const sys = await testSys();
+    const lab = await createLab(sys, { cni: 'bridge' });
+    onTestFinished(() => lab.close());
+    const interfaces = ['v-client', 'v-server'];
+    const leaves = (): Promise<unknown> => lab.client.get(lab.outside.ipv4, 80, { timeoutMs: 1_000 });
+    lab.node.sysctl('ipv4/conf/v-client/forwarding', '0');
+    expect(codesOf(await diagnose(sys, lab, { interfaces }), 'error')).toEqual([]);
+    await expect(leaves()).rejects.toThrow('ECONNREFUSED');
+    lab.node.sysctl('ipv4/conf/cni0/forwarding', '0');
+    expect(ofCode(await diagnose(sys, lab, { interfaces }), 'sysctls-forwarding-off')).toMatchObject([
+      { subject: 'IPv4', evidence: ['/proc/sys/net/ipv4/conf/cni0/forwarding: 0'] },
+    ]);
+    await expect(leaves()).rejects.toThrow('timeout');
   });
 
   test('all is well; programs and a rule are taken away; the host gets another address; there is no proxy', async () => {

@@ -105,8 +105,8 @@ async function checkForwarding(scene: NetworkScene): Promise<Finding[]> {
   return (['ipv4', 'ipv6'] as const).flatMap((family) => {
     if (!has[family] && addresses[family].length === 0) return [];
     // IPv4 asks the interface that a packet comes in by, IPv6 asks for all.
-    const where = family === 'ipv4' && interfaces.length > 0 ? interfaces.map(({ name }) => name) : ['all'];
-    const names = where.map((each) => `${family}/conf/${each}/forwarding`);
+    const where = family === 'ipv4' && interfaces.length > 0 ? interfaces.map(({ input }) => input) : ['all'];
+    const names = [...new Set(where)].map((each) => `${family}/conf/${each}/forwarding`);
     const off = names.filter((name) => readSysctl(host.netns, name) === '0');
     if (off.length === 0) return [];
     const isNeeded = has[family] || (family === 'ipv4' && interfaces.length > 0);
