@@ -74,6 +74,21 @@ describeWith([root], 'the command agent', () => {
     expect((await look(node)).pods.map(({ id }) => id)).toEqual(['client']);
   });
 
+  test('goes on when nobody reads its log any more', LONG, async () => {
+    const node = await agentLab();
+    const agent = node.spawn('bash', '-c', 'exec "$0" "$@" 2> >(head -n 1)');
+    await expect.poll(() => existsSync(node.socket), SOON).toBe(true);
+    const problems = async (): Promise<number | undefined> =>
+      (await (await node.ask()).status()).agent?.problems.length;
+    for (const name of ['one', 'two', 'three']) {
+      const before = (await problems()) ?? 0;
+      node.podFile(`${name}.yaml`, '[]');
+      await expect.poll(problems, SOON).toBe(before + 1);
+    }
+    await agent.stop();
+    expect(await agent.ended()).toBe(0);
+  });
+
   test('ends at SIGTERM, and leaves everything running', LONG, async () => {
     const node = await agentLab();
     node.podFile('client.yaml', { netns: node.lab.client.path });

@@ -72,7 +72,7 @@ export interface CommandIo {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborts at SIGINT and SIGTERM, and when nobody reads what is printed any more. */
+  /** Aborts at SIGINT and SIGTERM, and when nobody reads the standard output any more. */
   readonly signal: AbortSignal;
 }
 

@@ -11,12 +11,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => controller.abort(new Interrupted(signal)));
 }
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    controller.abort(new OutputClosed());
-  });
-}
+// A pipe whose reader has gone, or a terminal that is no more.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+  controller.abort(new OutputClosed());
+});
+// Nobody need hear the rest: an agent outlives whoever reads its log.
+process.stderr.on('error', () => undefined);
 
 const { stdin, stdout, stderr, env } = process;
 process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, signal: controller.signal });

@@ -165,6 +165,11 @@ describeWith([root], 'the commands on a node', () => {
     };
     expect(await asked('')).toMatchObject({ code: 1, err: expect.stringContaining('nothing was changed') as string });
     expect(existsSync(directory)).toBe(true);
+    // Ctrl-D: whoever was asked has gone.
+    const leaving = Object.assign(new PassThrough(), { isTTY: true });
+    const left = await run(['teardown'], { stdin: leaving, onError: () => void leaving.end() });
+    expect(left).toMatchObject({ code: 1, err: expect.stringContaining('nothing was changed') as string });
+    expect(existsSync(directory)).toBe(true);
     expect(await asked('yes')).toMatchObject({ code: 0 });
     expect(existsSync(directory)).toBe(false);
   });

@@ -62,7 +62,8 @@ export async function openToChange(
 ): Promise<Control> {
   const where = nodeOf(args);
   const agent = await refuseEngineOptions(args, engine ?? {});
-  if (agent === undefined && engine === undefined && (await recordedOptions(where)) === undefined) throw noState(where);
+  if (agent !== undefined) return agent;
+  if (engine === undefined && (await recordedOptions(where)) === undefined) throw noState(where);
   return openControl({ ...engine, ...where, socket: socketOf(args), need: 'change' });
 }
 

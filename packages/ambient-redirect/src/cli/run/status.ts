@@ -5,9 +5,10 @@ import type { ControlStatus, ReadControl } from '../../control/index.ts';
 import { problemsOf, renderReport, type Measured } from '../../report/index.ts';
 import type { Arguments } from '../arguments.ts';
 import type { CommandRun } from '../command-spec.ts';
-import { CliError, EXIT } from '../errors.ts';
+import { EXIT } from '../errors.ts';
 import { version } from '../run.ts';
 import { chainsOf, openHost } from './chains.ts';
+import { requirePods } from './known-pods.ts';
 import { measure } from './measure.ts';
 import { openToLook } from './node.ts';
 import { statusText } from './status-text.ts';
@@ -51,15 +52,7 @@ async function look(
 function ofPods(status: ControlStatus, ids: readonly string[]): ControlStatus {
   if (ids.length === 0) return status;
   const wanted = status.wanted ?? [];
-  const known = new Set([...status.pods, ...wanted].map(({ id }) => id));
-  const unknown = ids.filter((id) => !known.has(id));
-  if (unknown.length > 0) {
-    throw new CliError(`${unknown.join(', ')} is not enrolled`, {
-      code: 'ERR_NO_POD',
-      exitCode: EXIT.failed,
-      hint: known.size === 0 ? 'no pod is' : `those that are: ${[...known].slice(0, 10).join(', ')}`,
-    });
-  }
+  requirePods(ids, [...status.pods, ...wanted]);
   const of = <T>(all: readonly T[], subject: (one: T) => string): readonly T[] =>
     all.filter((one) => ids.includes(subject(one)));
   const { agent, ...rest } = status;

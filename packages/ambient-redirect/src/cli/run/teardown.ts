@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { PassThrough } from 'node:stream';
 import { isAmbientRedirectError } from '../../error.ts';
@@ -51,7 +52,10 @@ async function isAgreed(question: string, { stdin, stderr, signal }: CommandIo):
   stderr.write(`${question} [y/N] `);
   const lines = createInterface({ input: stdin, output: new PassThrough().resume() });
   try {
-    return /^y(es)?$/i.test((await lines.question('', { signal })).trim());
+    // Ctrl-D is no answer, and none comes after it.
+    const gone = once(lines, 'close').then(() => '');
+    const answer = await Promise.race([lines.question('', { signal }), gone]);
+    return /^y(es)?$/i.test(answer.trim());
   } catch (error) {
     signal.throwIfAborted();
     throw error;

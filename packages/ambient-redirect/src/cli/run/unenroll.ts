@@ -19,7 +19,7 @@ export const run: CommandRun = async (context) => {
   try {
     were = await control.unenroll(ids, seconds === undefined ? {} : drainOptions(context, seconds));
   } catch (error) {
-    if (io.signal.aborted)
+    if (seconds !== undefined && io.signal.aborted && error === io.signal.reason)
       output.note(
         `still draining, for ${seconds} s at most; to cut it short: ambient-redirect unenroll ${ids.join(' ')} --now`,
       );
