@@ -18,6 +18,7 @@ const config: ViteUserConfig = defineConfig({
       'bench/**/*.test.ts',
     ],
     globalSetup: ['test/support/residue.ts', 'test/support/bundles.ts'],
+    setupFiles: ['test/support/compiled-once.ts'],
     // Processes, not threads: native code and namespaces are per process, and a crash takes one file down, not the run.
     pool: 'forks',
     // As many as there are CPUs: of two, vitest would leave one idle.

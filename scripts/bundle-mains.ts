@@ -1,5 +1,5 @@
 import { build } from 'esbuild';
-import { cpSync, readdirSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,9 +20,11 @@ function mains(): string[] {
 /**
  * Bundles all files of the project that run as processes of their own into plain JavaScript: started from the sources, a process spends a second
  * of a processor on reading TypeScript, and on an emulated machine most of a minute.
- * @param directory where the bundles go, each at its own path: it is below the project's `node_modules`, where what is not bundled is found
+ * @param directory where the bundles go, each at its own path; what was there is gone. It is below the project's `node_modules`, where what is not
+ * bundled is found
  */
 export async function bundleMains(directory: string): Promise<void> {
+  rmSync(directory, { recursive: true, force: true });
   await build({
     absWorkingDir: ROOT,
     entryPoints: mains(),

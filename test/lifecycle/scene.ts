@@ -11,7 +11,9 @@ import { startHaproxy } from '../support/lab-proxy.ts';
 import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
 import { root, tool, type Need } from '../support/needs.ts';
 import { addNftRule, type PacketCounter } from '../support/nft.ts';
+import { difference } from '../support/residue.ts';
 import { SLOWNESS } from '../support/slowness.ts';
+import { labTraces } from '../support/traces.ts';
 import { startServer } from './load.ts';
 
 /** What the tests need of the machine. */
@@ -52,6 +54,9 @@ export const SOME: readonly Combination[] =
     ? COMBINATIONS.filter(({ attach, steer }) => (attach === 'tcx') === (steer === 'sk_lookup'))
     : COMBINATIONS;
 
+/** All that could be left behind, but for what tests set themselves in the proxy's namespace. */
+const NOT_TESTS = /^(?!.*(tcp_migrate_req|ip_local_port_range))/;
+
 /** Pods of a lab that can be enrolled. */
 export type PodName = 'client' | 'server';
 
@@ -64,14 +69,21 @@ export class Scene implements AsyncDisposable {
   /** Packets that connection tracking of the node did not know what to do with. They are dropped, as kube-proxy does it. */
   readonly invalid: PacketCounter;
   readonly #options: EngineOptions;
+  /** What there was before the engine. */
+  readonly #clean: readonly string[];
 
-  private constructor(made: Pick<Scene, 'sys' | 'lab' | 'engine' | 'proxy' | 'invalid'>, options: EngineOptions) {
+  private constructor(
+    made: Pick<Scene, 'sys' | 'lab' | 'engine' | 'proxy' | 'invalid'>,
+    options: EngineOptions,
+    clean: readonly string[],
+  ) {
     this.sys = made.sys;
     this.lab = made.lab;
     this.engine = made.engine;
     this.proxy = made.proxy;
     this.invalid = made.invalid;
     this.#options = options;
+    this.#clean = clean;
   }
 
   static async open({ attach, steer }: Combination, changes: EngineOptions = {}): Promise<Scene> {
@@ -92,8 +104,9 @@ export class Scene implements AsyncDisposable {
         steer,
         ...changes,
       };
+      const clean = labTraces(lab, NOT_TESTS);
       const engine = await RedirectEngine.open(options);
-      const scene = new Scene({ sys, lab, engine, proxy, invalid }, options);
+      const scene = new Scene({ sys, lab, engine, proxy, invalid }, options, clean);
       await scene.setProxy();
       return scene;
     } catch (error) {
@@ -162,12 +175,14 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** Takes everything away. */
+  /** Takes everything away. The engine leaves nothing behind. */
   async close(): Promise<void> {
     await this.engine.teardown().catch((error: unknown) => {
       if (!isAmbientRedirectError(error, 'ERR_CLOSED')) throw error;
     });
+    const left = difference(this.#clean, labTraces(this.lab, NOT_TESTS));
     await this.lab.close();
+    if (left.length > 0) throw new Error(`the engine left:\n${left.join('\n')}`);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

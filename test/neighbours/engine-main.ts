@@ -1,9 +1,10 @@
 /**
- * An engine as a process of its own, to be killed. Its argument is a {@link Job} as JSON. It says `ready` once the job is done, and waits; with
- * `dieAt` it ends itself by SIGKILL before that step of the job's last part: its steps are calls that change something in the kernel.
+ * An engine as a process of its own, to be killed. Its argument is a {@link Job} as JSON. It says `ready` once the job is done, with how many steps
+ * that took, and waits; with `dieAt` it ends itself by SIGKILL before that step of the job's last part.
  */
 import { openSys, type Sys } from 'netlink-tc';
 import { RedirectEngine, type EngineOptions } from '../../packages/ambient-redirect/src/engine/index.ts';
+import { watchChanges } from './changes.ts';
 import { countSteps } from './steps.ts';
 
 /** What the engine is to do. */
@@ -14,6 +15,8 @@ export interface Job {
   readonly pods: Readonly<Record<string, string>>;
   /** What is done, in order: the steps of the last one are counted. */
   readonly parts: readonly Part[];
+  /** What is a step: a call that changes something in the kernel, or changes of one kind that follow each other, as `docs/lifecycle.md` numbers them. */
+  readonly steps?: 'calls' | 'changes';
   readonly dieAt?: number;
   readonly established?: 'preserve' | 'reset';
 }
@@ -23,11 +26,22 @@ export type Part = 'setProxy' | 'enroll' | 'unenroll' | 'teardown';
 
 const job = JSON.parse(process.argv[2] ?? '') as Job;
 const real: Sys = await openSys();
-let isCounting = false;
-const steps = countSteps(real, (number) => {
-  if (isCounting && number === job.dieAt) process.kill(process.pid, 'SIGKILL');
-});
-const engine = await RedirectEngine.open({ ...job.options, sys: steps.sys });
+const kinds: string[] = [];
+let taken: number | undefined;
+const step = (): void => {
+  if (taken === undefined) return;
+  taken += 1;
+  if (taken === job.dieAt) process.kill(process.pid, 'SIGKILL');
+};
+let sys = real;
+if (job.steps === 'changes')
+  watchChanges((kind) => {
+    if (kinds.at(-1) === kind) return;
+    kinds.push(kind);
+    step();
+  });
+else ({ sys } = countSteps(real, step));
+const engine = await RedirectEngine.open({ ...job.options, sys });
 const { proxy, pods, established = 'preserve' } = job;
 const doPart: Readonly<Record<Part, () => Promise<unknown>>> = {
   setProxy: () => engine.setProxy({ netns: { path: proxy.path }, pid: proxy.pid }),
@@ -40,9 +54,9 @@ const doPart: Readonly<Record<Part, () => Promise<unknown>>> = {
   teardown: () => engine.teardown(),
 };
 for (const [index, part] of job.parts.entries()) {
-  isCounting = index === job.parts.length - 1;
-  if (isCounting) steps.restart();
+  if (index === job.parts.length - 1) [kinds.length, taken] = [0, 0];
   await doPart[part]();
 }
-console.log(`ready ${steps.taken}`);
+if (kinds.length > 0) console.log(`steps: ${kinds.join(', ')}`);
+console.log(`ready ${taken}`);
 setInterval(() => engine, 1000);

@@ -76,7 +76,7 @@ async function life(
     // Nor does traffic change anything.
     expect(await look(), moment).toEqual(before);
   };
-  const first = await stage.start({ parts: ['setProxy', 'enroll'] }, { attach });
+  const first = stage.start({ parts: ['setProxy', 'enroll'] }, { attach });
   expect(await done(first)).toBeGreaterThan(0);
   if (when === 'after') {
     await others(stage);

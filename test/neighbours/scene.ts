@@ -27,7 +27,7 @@ import { createLab, POD_CIDR, type Lab } from '../support/lab.ts';
 import { mainCommand } from '../support/main-command.ts';
 import { SLOWNESS } from '../support/slowness.ts';
 import { difference } from '../support/residue.ts';
-import { traces } from '../support/traces.ts';
+import { ENGINES, labTraces } from '../support/traces.ts';
 import type { Job } from './engine-main.ts';
 
 const MAIN = new URL('engine-main.ts', import.meta.url);
@@ -45,7 +45,10 @@ export interface Scene {
   /** Names the proxy to an engine. */
   setProxy(engine: RedirectEngine): Promise<void>;
   /** Starts an engine as a process of its own, which says `ready` when it has done its parts. */
-  start(job: Pick<Job, 'parts' | 'dieAt' | 'established'>, changes?: Pick<EngineOptions, 'attach'>): LabProcess;
+  start(
+    job: Pick<Job, 'parts' | 'steps' | 'dieAt' | 'established'>,
+    changes?: Pick<EngineOptions, 'attach'>,
+  ): LabProcess;
   /** What an engine is asked for to enroll pods. */
   pods(...names: ('client' | 'server')[]): { readonly id: string; readonly netns: { readonly fd: number } }[];
 }
@@ -75,13 +78,13 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
     for (const engine of opened) await engine.close();
     for (const child of children) await child.stop('SIGKILL');
     if (existsSync(directory)) await (await openOne()).teardown();
-    const left = ownTraces(lab);
+    const left = labTraces(lab, ENGINES);
     await lab.close();
     if (!isLost && clean.length > 0) expect(difference(clean, left), 'left in the lab').toEqual([]);
   });
   await lab.server.serveHttp();
   const proxy = await startHaproxy(lab.proxy);
-  clean.push(...ownTraces(lab));
+  clean.push(...labTraces(lab, ENGINES));
   const setProxy = async (engine: RedirectEngine): Promise<void> => {
     await engine.setProxy({ netns: { fd: lab.proxy.netns.fd }, pid: proxy.pid });
   };
@@ -111,16 +114,6 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
     },
     pods: (...names) => names.map((id) => ({ id, netns: { fd: lab[id].netns.fd } })),
   };
-}
-
-/** What can only be ours in the namespaces of a lab: rules, routes of tables with numbers, programs, and how packets are forwarded. */
-function ownTraces({ node, proxy }: Lab): string[] {
-  const ours = /^rule |^route .* table \d|app_(in|out)bound|ztunnel_|\/conf\/(all|eth0|v-proxy)\/|rcu_expedited/;
-  return [node, proxy].flatMap(({ name, path }) =>
-    traces(path)
-      .filter((line) => ours.test(line))
-      .map((line) => `${name}: ${line}`),
-  );
 }
 
 /** Waits until an engine has done its parts. @returns how many steps the last one took; undefined when it has ended itself before */

@@ -1,5 +1,5 @@
 /** The tests of one way to redirect: all rows in one lab, with one engine. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { openSys } from 'netlink-tc';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attachModes } from '../../packages/netlink-tc/test/kernel.ts';
@@ -14,7 +14,9 @@ import { REACH } from './reach.rows.ts';
 import { createFurnishedLab, FAMILIES, registerRows, sceneOf, type Row, type Scene } from './scene.ts';
 import { Survivors } from './survivors.ts';
 import { SLOWNESS } from '../support/slowness.ts';
+import { labTraces } from '../support/traces.ts';
 import { until } from '../support/traffic.ts';
+import { difference } from '../support/residue.ts';
 import { STREAMS } from './streams.rows.ts';
 import { TRANSITIONS } from './transition.rows.ts';
 import { UNTOUCHED } from './untouched.rows.ts';
@@ -40,39 +42,12 @@ export function describeControl(options: LabOptions): void {
   });
 }
 
-/** What a node has of ours, or has set for us: rules, routes, hooks and settings, as text. */
-async function stateOf({ lab: { node, proxy } }: Scene): Promise<string> {
-  const commands = [
-    ...['-4', '-6'].flatMap((family) => [
-      ['ip', family, 'rule'],
-      ['ip', family, 'route', 'show', 'table', 'all', 'type', 'local'],
-    ]),
-    ['tc', 'qdisc'],
-  ];
-  const texts: string[] = [];
-  for (const host of [node, proxy]) {
-    for (const command of commands) texts.push(`${host.name}: ${command.join(' ')}`, await host.exec(...command));
-    const settings = ['ipv4', 'ipv6'].flatMap((family) =>
-      host.netns.run(() =>
-        readdirSync(`/proc/sys/net/${family}/conf`).flatMap((name) =>
-          ['forwarding', ...(family === 'ipv4' ? ['rp_filter'] : [])].map(
-            (setting) =>
-              `${family} ${name} ${setting} ${readFileSync(`/proc/sys/net/${family}/conf/${name}/${setting}`, 'utf8').trim()}`,
-          ),
-        ),
-      ),
-    );
-    texts.push(...settings);
-  }
-  return texts.join('\n');
-}
-
 /** The rows with a mesh, then its end: nothing may be left of it. */
 export function describeMesh(combination: Combination, options: LabOptions = {}, rows: readonly Row[] = ROWS): void {
   const { attach, steer } = combination;
   describe.runIf(attachModes().includes(attach))(`${attach}, ${steer}, ${options.cni ?? 'routed'}`, () => {
     let scene: Scene;
-    let before: string;
+    let before: readonly string[];
     let invalid: PacketCounter;
     let mesh: Mesh;
     let survivors: Survivors;
@@ -82,7 +57,7 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
       const lab = await createFurnishedLab(sys, options);
       scene = sceneOf(lab);
       try {
-        before = await stateOf(scene);
+        before = labTraces(lab);
         // As kube-proxy has it (SPIKES 0.5).
         invalid = await addNftRule(lab.node, 'invalid', 'forward', 'ct state invalid', 'drop');
         survivors = await Survivors.open(lab);
@@ -138,7 +113,7 @@ export function describeMesh(combination: Combination, options: LabOptions = {},
       async () => {
         await mesh.engine.teardown();
         expect(readdirSync('/sys/fs/bpf')).not.toContain(directory.slice(directory.lastIndexOf('/') + 1));
-        expect(await stateOf(scene)).toBe(before);
+        expect(difference(before, labTraces(scene.lab))).toEqual([]);
         for (const family of ['ipv4', 'ipv6'] as const) {
           await scene.takes(family, {}, async () => {
             expect(await scene.lab.client.get(scene.lab.server.address(family))).toMatchObject({ server: 'server' });

@@ -153,7 +153,8 @@ export async function createLab(sys: Sys, options: LabOptions = {}): Promise<Lab
           name: hostInterface,
           index: hostIndex,
           up: true,
-          peer: { name: 'eth0', index: ETH0, netns: { fd } },
+          // The same in every lab, and so are the programs that know it.
+          peer: { name: 'eth0', index: ETH0, netns: { fd }, address: `02:00:0a:f4:07:${hostIndex}` },
         }),
       ),
     ]);

@@ -1,5 +1,6 @@
 /** How a network namespace is set up: what a redirection, or a test, could leave behind there. */
 import { execFileSync } from 'node:child_process';
+import type { Lab } from './lab.ts';
 
 const PATH_WITH_SBIN = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
@@ -40,4 +41,17 @@ export function traces(path?: string): string[] {
     .split('\n')
     .map((line) => line.replace(/ expires \d+sec/, '').trim())
     .filter((line) => line !== '' && !VOLATILE.test(line));
+}
+
+/** What in the node and the proxy of a lab can only be an engine's, or is set by it: rules, routes of tables with numbers, programs, how packets are forwarded. */
+export const ENGINES: RegExp =
+  /^rule |^route .* table \d|app_(in|out)bound|ztunnel_|\/conf\/(all|eth0|v-proxy)\/|rcu_expedited/;
+
+/** What is set up in the node and the proxy of a lab, a line each. @param only those that match; all if left out */
+export function labTraces({ node, proxy }: Pick<Lab, 'node' | 'proxy'>, only?: RegExp): string[] {
+  return [node, proxy].flatMap(({ name, path }) =>
+    traces(path)
+      .filter((line) => only?.test(line) !== false)
+      .map((line) => `${name}: ${line}`),
+  );
 }
