@@ -150,7 +150,7 @@ function chains({ chains: all }: ReportData): Markup {
 }
 
 function proxy({ status, metrics }: ReportData): Markup {
-  const { proxy: found, withoutProxy } = status;
+  const { proxy: found, leaving, withoutProxy } = status;
   if (found === undefined) {
     return section('The proxy', html`<p class="panel">There is none. What is captured: ${withoutProxy}.</p>`);
   }
@@ -183,6 +183,15 @@ function proxy({ status, metrics }: ReportData): Markup {
       : [['missing', found.missing.map((why) => html`<div class="warn">${why}</div>`)] as const]),
     ['steered', Object.entries(steered).map(([name, count]) => html`<div>${name}: ${whole(count)}</div>`)],
     ['without it', withoutProxy],
+    ...(leaving === undefined
+      ? []
+      : ([
+          [
+            'takes over from',
+            html`<code>${leaving.hostInterface.name} #${leaving.hostInterface.index}</code> of the host, network
+              namespace <code>${leaving.netnsInode}</code>: ${number(leaving.connections, 'connection')} left`,
+          ],
+        ] as const)),
   ];
   return section('The proxy', html`<div class="panel">${list(facts)}</div>`);
 }
