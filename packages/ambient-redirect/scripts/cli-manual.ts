@@ -2,7 +2,7 @@ import type { CommandSpec, OptionSpec } from '../src/cli/command-spec.ts';
 import { NODE_OPTIONS, OUTPUT_OPTIONS } from '../src/cli/common-options.ts';
 import { EXIT_MEANING } from '../src/cli/errors.ts';
 import { NAME, sentence, SUMMARY } from '../src/cli/program.ts';
-import { optionText, ownOptions, remarks, synopsis } from './cli-page.ts';
+import { optionText, ownOptions, remarks, synopsis, valueText } from './cli-page.ts';
 
 /** When what is written below was changed last. */
 const DATE = '2026-11-23';
@@ -56,7 +56,8 @@ function item(head: string, summary: string): string[] {
 }
 
 function optionItem(option: OptionSpec): string[] {
-  const { value: name, ...flag } = option;
+  const { value: _value, ...flag } = option;
+  const name = valueText(option);
   const bold = `\\fB${roff(optionText(flag))}\\fR`;
   const value = name === undefined ? '' : ` \\fI${roff(name)}\\fR`;
   return item(`${bold}${value}`, `${option.summary}${remarks(option)}`);

@@ -17,14 +17,21 @@ function placeText({ name, optional = false, repeat = false }: ArgumentSpec): st
   return optional ? `[${shape}]` : shape;
 }
 
+/** The value of an option as it is written: `PATH`, or `[SECONDS]` where it may be left out. */
+export function valueText({ value, bare }: OptionSpec): string | undefined {
+  return value === undefined || bare === undefined ? value : `[${value}]`;
+}
+
 /** An option as it is written: `-q, --quiet`, `--netns PATH`. */
-export function optionText({ name, short, value }: OptionSpec): string {
+export function optionText(option: OptionSpec): string {
+  const { name, short } = option;
+  const value = valueText(option);
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 
 /** What there is to know of a value beside what it is for. */
 export function remarks(spec: OptionSpec | ArgumentSpec): string {
-  const { number, required = false, default: given } = spec as OptionSpec;
+  const { number, required = false, default: given, bare } = spec as OptionSpec;
   const parts = [
     ...(spec.choices === undefined ? [] : [`one of ${spec.choices.join(', ')}`]),
     ...(number === undefined
@@ -33,6 +40,7 @@ export function remarks(spec: OptionSpec | ArgumentSpec): string {
     ...(spec.repeat === true ? ['can be given several times'] : []),
     ...(required ? ['has to be given'] : []),
     ...(given === undefined ? [] : [`default ${given}`]),
+    ...(bare === undefined ? [] : [`${bare} if left out`]),
   ];
   return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
 }

@@ -30,6 +30,8 @@ export interface OptionSpec {
   readonly required?: boolean;
   /** What it is if it is not given. */
   readonly default?: string;
+  /** What it is if only its name is given: the value may be left out. */
+  readonly bare?: string;
   /** What it does: a sentence without its full stop. */
   readonly summary: string;
   readonly completes?: Completion;

@@ -80,6 +80,8 @@ describe.each(SHELLS)('in %s', (shell) => {
   test('options, and the values of an argument', () => {
     expect(offered(shell, 'ambient-redirect completion --j')).toEqual(['--json']);
     expect(offered(shell, 'ambient-redirect completion --json ').sort()).toEqual(['bash', 'fish', 'zsh']);
+    // The value of this one may be left out.
+    expect(offered(shell, 'ambient-redirect status --stats --js')).toEqual(['--json']);
   });
 });
 

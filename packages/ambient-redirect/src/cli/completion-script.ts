@@ -61,7 +61,8 @@ function bashCommand(spec: CommandSpec): string {
     (short === undefined ? [] : [`-${short}`]).concat(`--${name}`),
   );
   const values = spec.options
-    .filter(({ value }) => value !== undefined)
+    // Where the value may be left out, another option is as likely.
+    .filter(({ value, bare }) => value !== undefined && bare === undefined)
     .map((option) => `        --${option.name}) ${bashValue(option)}; return ;;`);
   const [argument] = spec.arguments ?? [];
   return [
@@ -120,8 +121,9 @@ function zshValue({ choices, completes }: OptionSpec | ArgumentSpec): string {
 }
 
 function zshOption(option: OptionSpec): string {
-  const { name, short, value, summary, repeat = false } = option;
-  const end = `[${zshText(summary)}]${value === undefined ? '' : `:${value}:${zshValue(option)}`}`;
+  const { name, short, value, bare, summary, repeat = false } = option;
+  const colon = bare === undefined ? ':' : '::';
+  const end = `[${zshText(summary)}]${value === undefined ? '' : `${colon}${value}:${zshValue(option)}`}`;
   const long = `--${name}${value === undefined ? '' : '='}`;
   if (short !== undefined) return `${quote(`(-${short} --${name})`)}{-${short},${long}}${quote(end)}`;
   return quote(`${repeat ? '*' : ''}${long}${end}`);
@@ -188,9 +190,9 @@ function fishValue({ choices, completes }: OptionSpec | ArgumentSpec): string {
 function fishCommand(spec: CommandSpec): readonly string[] {
   const begin = `complete -c ${NAME} -n '__ambient_redirect_is ${spec.name}'`;
   const options = optionsOf(spec).map((option) => {
-    const { name, short, value, summary } = option;
+    const { name, short, value, bare, summary } = option;
     const flags = `${short === undefined ? '' : `-s ${short} `}-l ${name}`;
-    return `${begin} ${flags}${value === undefined ? '' : ` ${fishValue(option)}`} -d ${fishQuote(summary)}`;
+    return `${begin} ${flags}${value === undefined || bare !== undefined ? '' : ` ${fishValue(option)}`} -d ${fishQuote(summary)}`;
   });
   const [argument] = spec.arguments ?? [];
   const offers = argument !== undefined && (argument.choices !== undefined || argument.completes !== undefined);

@@ -102,6 +102,7 @@ function createOption(spec: OptionSpec): Option {
   if (spec.choices !== undefined) option.choices(spec.choices);
   if (spec.value !== undefined) option.argParser((text: string, before: unknown) => parseValue(spec, text, before));
   if (spec.default !== undefined) option.default(spec.default);
+  if (spec.bare !== undefined) option.preset(spec.bare);
   if (spec.required === true) option.makeOptionMandatory();
   return option;
 }
@@ -120,9 +121,10 @@ function parseValue({ number, choices, repeat = false }: OptionSpec, text: strin
   return repeat ? [...((before as readonly string[] | undefined) ?? []), text] : text;
 }
 
-/** An option as it is written: `-q, --quiet`, `--netns <PATH>`. */
-function optionFlags({ name, short, value }: OptionSpec): string {
-  return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` <${value}>`}`;
+/** An option as it is written: `-q, --quiet`, `--netns <PATH>`, `--stats [SECONDS]`. */
+function optionFlags({ name, short, value, bare }: OptionSpec): string {
+  const shape = value === undefined ? '' : bare === undefined ? ` <${value}>` : ` [${value}]`;
+  return `${short === undefined ? '' : `-${short}, `}--${name}${shape}`;
 }
 
 /** What `--help` says after the options. */

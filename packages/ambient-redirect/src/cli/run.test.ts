@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { call, COMMAND, spawnCommand } from '../../test/command.ts';
 import { AmbientRedirectError } from '../error.ts';
+import type { Arguments } from './arguments.ts';
 import { COMMANDS, COMMAND_GROUPS } from './commands/index.ts';
 import { exitCodeOf, tellError } from './errors.ts';
 import { createProgram } from './program.ts';
@@ -86,6 +87,20 @@ test.each(examples)('an example of %s is understood: %s', async (name, line) => 
   });
   await program.parseAsync([...wordsOf(line)], { from: 'user' });
   expect(understood).toEqual([name]);
+});
+
+test.each([
+  [[], undefined],
+  [['--stats'], 1],
+  [['--stats', '--json'], 1],
+  [['--stats', '2.5', '--json'], 2.5],
+  [['--stats=3'], 3],
+])('status %j measures for %s seconds', async (args, seconds) => {
+  let found: number | undefined;
+  const output = { print: () => undefined, complain: () => undefined, columns: 80 };
+  const execute = async (_: unknown, given: Arguments): Promise<void> => void (found = given.number('stats'));
+  await createProgram(COMMANDS, { version: '0', output, execute }).parseAsync(['status', ...args], { from: 'user' });
+  expect(found).toBe(seconds);
 });
 
 describe('errors', () => {

@@ -14,6 +14,7 @@ What is wanted and not so comes first, and makes the command fail. A pod is enro
       name: 'stats',
       value: 'SECONDS',
       number: { from: 0.1, to: 3600, whole: false },
+      bare: '1',
       summary: 'have the kernel count runs and run time of programs for so long, and tell them',
     },
     {
@@ -29,7 +30,7 @@ What is wanted and not so comes first, and makes the command fail. A pod is enro
   examples: [
     { summary: 'how the node is', line: 'ambient-redirect status' },
     { summary: 'what is amiss, and nothing else', line: 'ambient-redirect status --quiet' },
-    { summary: 'what programs cost, over ten seconds', line: 'ambient-redirect status --stats 10' },
+    { summary: 'what programs cost, over three seconds', line: 'ambient-redirect status --stats 3' },
     { summary: 'a page to look at, or to hand on', line: 'ambient-redirect status --html node.html' },
     {
       summary: 'pods that are not as they should be',
