@@ -9,6 +9,7 @@ export type ChainCode =
   | 'chain-unreached'
   | 'chain-hidden'
   | 'chain-hides'
+  | 'chain-netkit'
   | 'chain-priority-taken'
   | 'chain-priority-shared'
   | 'chain-ingress-qdisc'
@@ -75,6 +76,15 @@ export const CHAIN_CODES: Readonly<Record<ChainCode, CodeSpec>> = {
     see: SEE,
     remedy:
       'If they have to see it (policies), put ours behind them: tcx `order: tail`, clsact a higher `priority`; they must then answer "next" to what they allow. Or have the proxy do their work.',
+  },
+  'chain-netkit': {
+    severity: 'warning',
+    title: 'Programs of a netkit pair can keep packets from ours',
+    cause:
+      'A netkit pair has programs of its own. Those of the pod’s end (`netkit_peer`) run before a packet comes to the hooks of the host’s end: what they send elsewhere ours do not see. Whether they do so with packets of the mesh, their instructions do not tell. Cilium has programs there, where its pods are on netkit.',
+    see: ['bpftool net show dev DEV', 'bpftool link show'],
+    remedy:
+      'Nothing can be put before them: have them answer TC_ACT_OK or TC_ACT_UNSPEC to packets of the mesh, or put pods of the mesh on veths.',
   },
   'chain-priority-taken': {
     severity: 'error',

@@ -1,5 +1,15 @@
-import { exit, jeq, label, ldxw, mov64 } from 'bpf-asm';
-import { addFilter, addQdisc, attachTcx, TC_ACT, type Direction, type Sys } from 'netlink-tc';
+import { ATTACH_TYPE, call, exit, jeq, label, ldxw, mov64 } from 'bpf-asm';
+import {
+  addFilter,
+  addQdisc,
+  attachTcx,
+  BPF_COMMAND,
+  createProbes,
+  TC_ACT,
+  type Direction,
+  type Sys,
+} from 'netlink-tc';
+import { constants } from 'node:os';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createLab, type Lab } from '../../../../test/support/lab.ts';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
@@ -8,8 +18,12 @@ import { lacksTcx } from '../../../netlink-tc/test/kernel.ts';
 import { closing, testSys } from '../../../netlink-tc/test/sys.ts';
 import { codesOf, diagnose, ofCode } from '../../test/doctor.ts';
 import { engineLab } from '../../test/engine-lab.ts';
+import { settingsOf } from '../engine/options.ts';
+import { Host } from '../topology/index.ts';
+import { checkChains } from './chains.ts';
 import type { ExamineOptions } from './examine.ts';
 import type { Finding } from './finding.ts';
+import { machineAt } from './machine.ts';
 
 const { OK, UNSPEC } = TC_ACT;
 
@@ -25,7 +39,7 @@ const SOMETIMES = [
 
 /** A neighbour on an interface. */
 interface Neighbour {
-  readonly code: number | typeof SOMETIMES;
+  readonly code: Parameters<Tracer['program']>[1];
   readonly priority?: number;
   readonly direction?: Direction;
 }
@@ -133,6 +147,59 @@ describeWith([root, tool('tc')], 'hooks of interfaces', () => {
     tcx({ code: OK });
     expect((await chains({ attach: 'clsact' })).map(({ code }) => code)).toEqual(['chain-shared']);
     expect(codesOf(await chains({ attach: 'tcx' }), 'error')).toEqual(['chain-unreached']);
+  });
+
+  test('netkit: the programs of the pod’s end come before ours, those of the host’s end behind', async () => {
+    const { sys, lab, tcx } = await stage();
+    if (lacksTcx(sys)) return;
+    tcx({ code: [mov64('r1', 11), mov64('r2', 0), call(23), exit()] });
+    tcx({ code: UNSPEC, direction: 'egress' });
+    // Few kernels have netkit: this one tells of the programs of tcx as those of a pair.
+    const as = new Map([
+      [ATTACH_TYPE.netkit_peer, ATTACH_TYPE.tcx_ingress],
+      [ATTACH_TYPE.netkit_primary, ATTACH_TYPE.tcx_egress],
+    ]);
+    const asked: number[] = [];
+    const paired: Sys = {
+      ...sys,
+      bpf: (command, bytes, ...rest) => {
+        const view = new DataView(bytes.buffer, bytes.byteOffset);
+        const hook = command === BPF_COMMAND.BPF_PROG_QUERY ? as.get(view.getUint32(4, true)) : undefined;
+        if (hook !== undefined) {
+          asked.push(view.getUint32(0, true));
+          view.setUint32(0, lab.client.hostIndex, true);
+          view.setUint32(4, hook, true);
+        }
+        return sys.bpf(command, bytes, ...rest);
+      },
+    };
+    const { hostIndex: index, hostInterface: name } = lab.server;
+    const look = async (scenes: Sys, kind: string): Promise<Finding[]> => {
+      using host = new Host(scenes, { path: lab.node.path });
+      return await checkChains({
+        sys: scenes, host, interfaces: [{ index, name, input: name, kind, role: 'candidate' }], machine: machineAt(),
+        probes: createProbes(sys), directory: '/sys/fs/bpf/none', isHostNamed: true, settings: settingsOf({}), status: undefined,
+      }); // prettier-ignore
+    };
+    const found = await look(paired, 'netkit');
+    expect(found.map(({ code, subject }) => `${code} ${subject}`)).toEqual([
+      'chain-netkit v-server ingress (app_outbound)',
+      'chain-hides v-server egress (app_inbound)',
+    ]);
+    expect(found[0]?.evidence[0]).toMatch(/^netkit_peer program p2 \(id \d+\): redirect$/);
+    expect(found[1]?.evidence[0]).toMatch(/^netkit_primary program p2 \(id \d+\): next$/);
+    expect(asked).toEqual([index, index]);
+    expect((await look(paired, 'veth')).map(({ code }) => code)).toEqual(['chain-empty']);
+    // The other end of a pair does not tell.
+    const shy: Sys = {
+      ...sys,
+      bpf: (command, bytes, ...rest) =>
+        as.has(new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true)) &&
+        command === BPF_COMMAND.BPF_PROG_QUERY
+          ? -constants.errno.EACCES
+          : sys.bpf(command, bytes, ...rest),
+    };
+    expect((await look(shy, 'netkit')).map(({ code }) => code)).toEqual(['chain-empty']);
   });
 
   test('our priority in clsact: shared with a program, taken by another kind', async () => {

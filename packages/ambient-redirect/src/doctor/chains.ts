@@ -5,10 +5,13 @@ import {
   getQdisc,
   isNetlinkTcError,
   ProgramReader,
+  queryHook,
+  tcxVerdicts,
   type ChainEntry,
   type Direction,
   type HookChain,
 } from 'netlink-tc';
+import { constants } from 'node:os';
 import { OWNER } from '../engine/pod-record.ts';
 import { hides, placeToBe } from '../engine/shadow.ts';
 import { CHAIN_CODES, type ChainCode } from './chain-codes.ts';
@@ -58,7 +61,10 @@ async function checkInterface(scene: NetworkScene, reader: ProgramReader, of: In
     .filter(({ chain: { entries } }) => entries.length > 0)
     .map(({ chain: each }) => formatChain(each));
   const qdisc = of.role === 'proxy' ? [] : await checkQdisc(scene, of);
-  const details = [...hooks.flatMap((hook) => checkHook(scene, hook)), ...qdisc];
+  const details = [
+    ...hooks.flatMap((hook) => [...checkHook(scene, hook), ...checkPair(scene, reader, of, hook)]),
+    ...qdisc,
+  ];
   if (lines.length === 0) return details;
   const oursAlone = hooks.every(({ chain: { entries }, isThere }) => entries.length === (isThere ? 1 : 0));
   const whole = CHAINS.finding(oursAlone ? 'chain-ours' : 'chain-shared', of.name, lines.join('\n').split('\n'));
@@ -113,6 +119,55 @@ function checkHook(scene: NetworkScene, hook: Hook): Finding[] {
   }
   if (behind.length > 0) found.push(CHAINS.finding('chain-hides', subject, behind.map(tell)));
   return [...found, ...(mode === 'clsact' ? checkPriority(scene, hook) : [])];
+}
+
+/** The programs of a netkit pair itself: those of the pod's end come before all of ingress, those of the host's end behind all of egress. */
+function checkPair(scene: NetworkScene, reader: ProgramReader, of: Interface, { direction, subject }: Hook): Finding[] {
+  const found = pairPrograms(scene, reader, of, direction === 'ingress' ? 'netkit_peer' : 'netkit_primary');
+  if (direction === 'egress')
+    return found.length === 0
+      ? []
+      : [
+          CHAINS.finding(
+            'chain-hides',
+            subject,
+            found.map(({ told }) => told),
+          ),
+        ];
+  const culprits = found.filter(({ verdicts }) => verdicts.some((each) => each === 'redirect' || each === 'unknown'));
+  return culprits.length === 0
+    ? []
+    : [
+        CHAINS.finding(
+          'chain-netkit',
+          subject,
+          culprits.map(({ told }) => told),
+        ),
+      ];
+}
+
+function pairPrograms(
+  { sys, host }: NetworkScene,
+  reader: ProgramReader,
+  { index: target, kind }: Interface,
+  attachType: 'netkit_peer' | 'netkit_primary',
+): { readonly verdicts: ChainEntry['verdicts']; readonly told: string }[] {
+  if (kind !== 'netkit') return [];
+  try {
+    const { entries } = host.netns.run(() => queryHook(sys, { target, attachType }));
+    return entries.map(({ programId }) => {
+      const { program, returns } = reader.read(programId);
+      const verdicts = returns === undefined ? (['unknown'] as const) : tcxVerdicts(returns);
+      return {
+        verdicts,
+        told: `${attachType} program ${program.name ?? '?'} (id ${program.id}): ${verdicts.join(', ')}`,
+      };
+    });
+  } catch (error) {
+    // The host has the end that does not tell (`netkit_dev_fetch` of Linux' drivers/net/netkit.c).
+    if (isNetlinkTcError(error) && error.errno === constants.errno.EACCES) return [];
+    throw error;
+  }
 }
 
 /** Whether no packet at all gets past an entry to ours. */

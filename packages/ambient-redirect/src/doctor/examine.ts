@@ -164,8 +164,10 @@ function interfacesOf(
         : 'candidate';
   const byIndex = new Map(links.map((link) => [link.index, link]));
   const interfaceOf = ({ index, name }: Pick<Link, 'index' | 'name'>): Interface => {
-    const master = byIndex.get(byIndex.get(index)?.master ?? 0);
-    return { index, name, input: master?.kind === 'bridge' ? master.name : name, role: roleOf(index) };
+    const link = byIndex.get(index);
+    const master = byIndex.get(link?.master ?? 0);
+    const input = master?.kind === 'bridge' ? master.name : name;
+    return { index, name, input, kind: link?.kind, role: roleOf(index) };
   };
   if (names !== undefined && names.length > 0) {
     return names.map((name) => {

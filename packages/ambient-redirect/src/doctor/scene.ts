@@ -19,6 +19,8 @@ export interface Interface {
   readonly name: string;
   /** Name of the interface by which the stack of the host has what comes in here: of the bridge that it is a port of, or its own. */
   readonly input: string;
+  /** `veth`, `netkit`; undefined where it is gone. */
+  readonly kind: string | undefined;
   /** Whose host-side end it is; `candidate`: of a pod that could be enrolled. */
   readonly role: 'pod' | 'proxy' | 'candidate';
 }
