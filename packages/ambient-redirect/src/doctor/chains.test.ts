@@ -155,7 +155,7 @@ describeWith([root, tool('tc')], 'hooks of interfaces', () => {
     tcx({ code: [mov64('r1', 11), mov64('r2', 0), call(23), exit()] });
     tcx({ code: UNSPEC, direction: 'egress' });
     // Few kernels have netkit: this one tells of the programs of tcx as those of a pair.
-    const as = new Map([
+    const as = new Map<number, number>([
       [ATTACH_TYPE.netkit_peer, ATTACH_TYPE.tcx_ingress],
       [ATTACH_TYPE.netkit_primary, ATTACH_TYPE.tcx_egress],
     ]);

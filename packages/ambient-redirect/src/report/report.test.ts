@@ -44,7 +44,7 @@ test('what an agent could not do comes before what is wanted, and that before wh
     config: '/etc/a.yaml',
     problems: [{ subject: 'the file', error: 'is <bad>' }],
   };
-  const all = { ...status, agent, wanted: [{ id: 'shop/x', error: 'no such namespace' }] } as typeof status;
+  const all = { ...status, agent, wanted: [{ id: 'shop/x', code: undefined, error: 'no such namespace' }] };
   expect(problemsOf(all)).toEqual([
     { subject: 'the file', what: 'is <bad>' },
     { subject: 'shop/x', what: 'is wanted, and not enrolled: no such namespace' },
