@@ -1,5 +1,5 @@
 import { BPF_COMMAND, findBpffs, setLink, type Sys } from 'netlink-tc';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { expect, test, vi } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
@@ -49,6 +49,35 @@ describeWith([root], 'the self-test', () => {
     ]);
     expect(directories()).toEqual([]);
     expect(sys.fds.open()).toEqual([]);
+  });
+
+  test('what new namespaces take over of a hardened node does it no harm', async () => {
+    const sys = await testSys();
+    const seen = new Set([readlinkSync('/proc/thread-self/ns/net')]);
+    const hardened: Sys = {
+      ...sys,
+      call: (name, ...args) => {
+        const netns = name === 'socket' ? readlinkSync('/proc/thread-self/ns/net') : '';
+        // The first socket of a namespace: before anything is settled in it.
+        if (name === 'socket' && !seen.has(netns)) {
+          for (const which of ['all', 'default']) {
+            const settings = {
+              arp_ignore: '2',
+              arp_announce: '2',
+              arp_filter: '1',
+              rp_filter: '1',
+              accept_redirects: '0',
+            };
+            for (const [setting, value] of Object.entries(settings))
+              writeFileSync(`/proc/sys/net/ipv4/conf/${which}/${setting}`, value);
+          }
+          seen.add(netns);
+        }
+        return sys.call(name, ...args);
+      },
+    };
+    expect(await selfTest(hardened, settingsOf({}))).toMatchObject({ code: 'self-test-passed' });
+    expect(seen.size).toBe(5);
   });
 
   test('other ports, priority and routing of an engine', async () => {

@@ -1,12 +1,12 @@
-import { ensureBpffs, findBpffs, isNetlinkTcError, type Family, type Sys } from 'netlink-tc';
+import { ensureBpffs, findBpffs, type Family, type Sys } from 'netlink-tc';
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedirectEngine } from '../engine/index.ts';
 import type { EngineSettings } from '../engine/options.ts';
-import { isAmbientRedirectError } from '../error.ts';
 import { area, type Area, type Finding } from './finding.ts';
+import { isOfNode } from './state.ts';
 import { TestNetwork } from './test-network.ts';
 
 /** Codes of what the self-test finds. */
@@ -57,13 +57,9 @@ export async function selfTest(sys: Sys, settings: EngineSettings, signal?: Abor
     const code = failed ? 'self-test-not-captured' : 'self-test-passed';
     return SELF_TEST.finding(code, 'this kernel', [...steps, took()]);
   } catch (error) {
-    if (!isNetlinkTcError(error) && !isAmbientRedirectError(error) && !isSystemError(error)) throw error;
+    if (!isOfNode(error)) throw error;
     return SELF_TEST.finding('self-test-failed', 'this kernel', [...steps, `${error.code}: ${error.message}`, took()]);
   }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number';
 }
 
 function isWritable(path: string): boolean {

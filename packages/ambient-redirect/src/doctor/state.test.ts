@@ -215,9 +215,12 @@ describeWith([root], 'what an engine has made', () => {
     expect(codesOf(await diagnose(sys, lab, { directory }), 'ok', 'state')).toEqual(['state-whole']);
   });
 
-  test('a state of another version', () => {
+  test('a state of another version, and one that is gone by now', () => {
     const error = new AmbientRedirectError('ERR_SCHEMA', 'the state is laid out differently');
     expect(stateError(error, '/sys/fs/bpf/x')).toMatchObject({ code: 'state-schema', severity: 'error' });
     expect(stateError(new Error('other'), '/sys/fs/bpf/x')).toBeUndefined();
+    // Torn down while it was looked at.
+    const gone = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', errno: -2 });
+    expect(stateError(gone, '/sys/fs/bpf/x')).toMatchObject({ code: 'state-unreadable', evidence: [gone.message] });
   });
 });

@@ -116,15 +116,21 @@ export const STATE: Area<StateCode> = area('state', {
   },
 });
 
+/** Whether an error is of the engine or of the kernel, of a file that is gone by now too, and not a fault of this program. */
+export function isOfNode(error: unknown): error is Error & { readonly code?: string } {
+  if (isAmbientRedirectError(error) || isNetlinkTcError(error)) return true;
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number';
+}
+
 /** The finding that an error of the engine or of the kernel is; undefined where it is a fault of this program. */
 export function stateError(error: unknown, subject: string): Finding | undefined {
-  if (!isAmbientRedirectError(error) && !isNetlinkTcError(error)) return undefined;
+  if (!isOfNode(error)) return undefined;
   const codes: Readonly<Partial<Record<string, StateCode>>> = {
     ERR_NO_STATE: 'state-none',
     ERR_SCHEMA: 'state-schema',
     ERR_DAMAGED: 'state-damaged',
   };
-  return STATE.finding(codes[error.code] ?? 'state-unreadable', subject, [error.message]);
+  return STATE.finding(codes[error.code ?? ''] ?? 'state-unreadable', subject, [error.message]);
 }
 
 /** Compares what is wanted with what is found. Settings are looked at by `checkSysctls`, hooks of others by `checkChains`. */

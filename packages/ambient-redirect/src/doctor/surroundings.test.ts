@@ -1,7 +1,8 @@
 /** What is around the process: made for real, by processes in namespaces of their own and with fewer privileges. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { ensureBpffs, openSys } from 'netlink-tc';
+import { readdirSync } from 'node:fs';
+import { ensureBpffs, findBpffs, openSys } from 'netlink-tc';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createLab } from '../../../../test/support/lab.ts';
 import { describeWith, root, tool } from '../../../../test/support/needs.ts';
@@ -28,6 +29,11 @@ async function doctor(by: readonly string[], ...options: readonly string[]): Pro
   const [exitCode] = (await once(child, 'close')) as [number | null];
   if (out === '') throw new Error(`${file} ended with ${exitCode}: ${err}`);
   return { exitCode, ...(JSON.parse(out) as Omit<Told, 'exitCode'>) };
+}
+
+/** The self-tests of a process that are going on. */
+function selfTests(pid: number | undefined): string[] {
+  return findBpffs().flatMap((path) => readdirSync(path).filter((name) => name.startsWith(`ambient-doctor-${pid}-`)));
 }
 
 /** What a shell does first, in a mount namespace of its own. */
@@ -100,6 +106,22 @@ describeWith([root, tool('unshare'), tool('setpriv'), tool('nsenter')], 'what is
     );
     expect(bySeverity(tried, 'error')).toEqual(['mounts-bpffs-read-only /sys/fs/bpf']);
     expect(bySeverity(tried, 'ok')).toContain('self-test-passed this kernel');
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s in the midst of the self-test: nothing of it stays', async (signal, exitCode) => {
+    const [file = '', ...argv] = [...COMMAND, 'doctor', '--directory', '/sys/fs/bpf/ambient-none'];
+    const child = spawn(file, argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (part: string) => (err += part));
+    const closed = once(child, 'close');
+    await expect.poll(() => selfTests(child.pid), { timeout: 120_000, interval: 5 }).toHaveLength(1);
+    child.kill(signal);
+    expect(await closed).toEqual([exitCode, null]);
+    expect(err).toContain(`stopped by ${signal}`);
+    expect(selfTests(child.pid)).toEqual([]);
   });
 
   test('/proc/sys that is read-only, as container runtimes have it', async () => {

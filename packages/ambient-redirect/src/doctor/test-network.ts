@@ -154,6 +154,8 @@ function settle({ name, netns }: TestHost, families: readonly Family[]): void {
   netns.run(() => {
     for (const family of families)
       writeFileSync(`/proc/sys/net/${family}/conf/all/forwarding`, name === 'node' ? '1' : '0');
+    for (const which of families.includes('ipv4') ? ['all', 'default'] : [])
+      writeFileSync(`/proc/sys/net/ipv4/conf/${which}/arp_ignore`, '0');
     if (!families.includes('ipv6')) return;
     for (const which of ['all', 'default']) {
       // Addresses are good at once, also where the machine has IPv6 switched off by a setting.

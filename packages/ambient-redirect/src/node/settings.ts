@@ -30,7 +30,7 @@ export interface SettingsRecord {
 
 /** Something that is not as it should be. */
 export interface Deviation {
-  /** What it is: `net.ipv4.ip_forward of the proxy`. */
+  /** What it is: `net/ipv4/conf/eth0/forwarding of the proxy`. */
   readonly what: string;
   /** What is there; undefined where it is missing. */
   readonly found: string | undefined;
