@@ -16,7 +16,7 @@ export const completion: CommandSpec = {
     },
     {
       summary: 'zsh: in a directory of $fpath',
-      line: 'ambient-redirect completion zsh > /usr/share/zsh/site-functions/_ambient-redirect',
+      line: 'ambient-redirect completion zsh > /usr/local/share/zsh/site-functions/_ambient-redirect',
     },
     { summary: 'fish', line: 'ambient-redirect completion fish > ~/.config/fish/completions/ambient-redirect.fish' },
   ],

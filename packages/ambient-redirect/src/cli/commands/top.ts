@@ -23,7 +23,7 @@ OPENED/S and TAKEN/S are TCP connections that the proxy was given, counted when 
   ],
   examples: [
     { summary: 'what passes, until Ctrl-C', line: 'ambient-redirect top' },
-    { summary: 'over ten seconds', line: 'ambient-redirect top --once --interval 10' },
+    { summary: 'over three seconds', line: 'ambient-redirect top --once --interval 3' },
     {
       summary: 'packets that are dropped, each second',
       line: `ambient-redirect top --json | jq -c '.pods[] | {id, dropped: [.traffic[] | select(.outcome == "dropped")]}'`,
