@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { DEFAULT_DIRECTORY, EngineView, recordedOptions, RedirectEngine, type EngineOptions } from '../engine/index.ts';
 import { DEFAULT_SOCKET, type Control, type ReadControl } from './control.ts';
 import { RemoteEngine } from './remote-engine.ts';
@@ -26,7 +27,7 @@ export async function openControl(given: ControlOptions): Promise<Control | Read
   const { socket = DEFAULT_SOCKET, need, ...options } = given;
   const { sys, directory, host } = options;
   const agent = await RemoteEngine.find(socket);
-  if (agent?.agent.directory === (directory ?? DEFAULT_DIRECTORY)) return agent;
+  if (agent?.agent.directory === resolve(directory ?? DEFAULT_DIRECTORY)) return agent;
   const where = { ...(sys && { sys }), ...(directory !== undefined && { directory }), ...(host && { host }) };
   if (need === 'read') return EngineView.open(where);
   return RedirectEngine.open({ ...(await recordedOptions(where)), ...options });

@@ -149,6 +149,7 @@ test('a stream ends by a signal with its reason, by close with none, and with th
   const last = await remote.events();
   setTimeout(() => void serverOf(remote).close(), 20);
   expect(await read(last)).toBe('the end');
+  expect(last.dropped).toBe(7);
 });
 
 test('who waits for an answer when the agent ends is told; who lets go of it, too', async () => {
@@ -281,6 +282,7 @@ test('the agent is asked for its own directory, and for no other', async () => {
   const { socket } = await listen({});
   const found = await openControl({ socket, directory: DIRECTORY, need: 'read' });
   expect(found).toBeInstanceOf(RemoteEngine);
+  expect(await openControl({ socket, directory: `${DIRECTORY}/`, need: 'read' })).toBeInstanceOf(RemoteEngine);
   const elsewhere = openControl({ socket, directory: `${DIRECTORY}-else`, need: 'read' });
   await expect(elsewhere).rejects.not.toMatchObject({ code: 'ERR_AGENT' });
 });

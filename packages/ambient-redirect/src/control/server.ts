@@ -245,9 +245,14 @@ async function tellEvents(control: Control, { body, signal, write, room }: Call)
   using stream = await control.events(body);
   write({ kind: 'open' });
   let told = 0;
+  const tellDropped = (): void => {
+    const count = stream.dropped;
+    if (count !== told) write({ kind: 'dropped', count });
+    told = count;
+  };
   try {
     for await (const event of stream.events({ signal })) {
-      if (stream.dropped !== told) write({ kind: 'dropped', count: (told = stream.dropped) });
+      tellDropped();
       write({ kind: 'event', event });
       await room();
     }
@@ -255,4 +260,5 @@ async function tellEvents(control: Control, { body, signal, write, room }: Call)
     // A reader that has enough, and an agent that ends, are both a good end.
     if (!signal.aborted) throw error;
   }
+  tellDropped();
 }
