@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { startProxy } from '../../../../test/support/lab-proxy.ts';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { SLOWNESS } from '../../../../test/support/slowness.ts';
@@ -8,6 +8,7 @@ import { agentLab, type AgentLab } from '../../test/agent-lab.ts';
 import { call, type Outcome } from '../../test/command.ts';
 import { fakeAgent } from '../../test/fake-agent.ts';
 import { RemoteEngine } from '../control/index.ts';
+import type { RedirectEngine } from '../engine/index.ts';
 import type { TrafficEvent } from '../observe/index.ts';
 
 const LONG = { timeout: 120_000 * SLOWNESS };
@@ -59,6 +60,18 @@ test('a directory of pods that cannot be had keeps nothing else back', async () 
   node.configure({ podsDirectory: join(node.files, 'pods') });
   await agent.reload();
   expect(said()).toContain('is in force as it is now');
+});
+
+test('files are read once for all who ask meanwhile', async () => {
+  const setProxy = vi.fn<RedirectEngine['setProxy']>(() => Promise.reject(new Error('it does not listen')));
+  const node = fakeAgent({ setProxy });
+  // A proxy that fails is named again whenever files are read.
+  node.configure({ proxy: { netns: 'nowhere' } });
+  const { agent } = await node.start();
+  setProxy.mockClear();
+  await Promise.all(Array.from({ length: 20 }, () => agent.reload()));
+  expect(setProxy.mock.calls.length).toBeGreaterThan(0);
+  expect(setProxy.mock.calls.length).toBeLessThan(5);
 });
 
 test('what was found when the engine was opened is told', async () => {

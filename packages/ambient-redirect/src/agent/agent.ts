@@ -67,6 +67,8 @@ export class Agent implements AsyncDisposable {
   /** What was complained of, so that it is not every time. */
   #complaints: ReadonlySet<string> = new Set();
   #turn: Promise<void> = Promise.resolve();
+  /** The next turn, which has not begun: it will find all that has changed by now. */
+  #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Nothing new is begun. */
   #isOver = false;
@@ -181,7 +183,11 @@ export class Agent implements AsyncDisposable {
 
   /** Does as files say: now, and again some time after, in case that nothing tells of a change. */
   #agree(): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#agreeNow());
+    this.#next ??= this.#turn.then(() => {
+      this.#next = undefined;
+      return this.#agreeNow();
+    });
+    this.#turn = this.#next;
     return this.#turn;
   }
 
