@@ -10,7 +10,7 @@ import { tempDir } from '../../../../test/support/temp.ts';
 import { testSys } from '../../../netlink-tc/test/sys.ts';
 import { call, type CallOptions, type Outcome } from '../../test/command.ts';
 import { statePath } from '../../test/state.ts';
-import { ControlServer } from '../control/index.ts';
+import { ControlServer, type Control } from '../control/index.ts';
 import { RedirectEngine } from '../engine/index.ts';
 import { METRICS } from '../metrics/index.ts';
 import { Interrupted } from './errors.ts';
@@ -82,6 +82,27 @@ const linesOf = (text: string): Line[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
 
+test('a trace that someone else ends is no good end', async () => {
+  const socket = join(tempDir(), 'agent.sock');
+  const directory = '/sys/fs/bpf/ambient-test-nowhere';
+  const events = async function* (): AsyncGenerator<never, void, undefined> {
+    // As where the agent ends, or exchanges its engine.
+  };
+  const close = (): void => undefined;
+  const stream = { dropped: 0, events, close, [Symbol.asyncIterator]: () => events(), [Symbol.dispose]: close };
+  const control = {
+    status: () => Promise.resolve({ pods: [] }),
+    events: () => Promise.resolve(stream),
+  } as unknown as Control;
+  const server = await ControlServer.listen(control, { socket, pid: process.pid, directory });
+  onTestFinished(() => server.close());
+  const traced = await call(['trace', '--duration', '60', '--socket', socket, '--directory', directory]);
+  expect(traced).toMatchObject({ code: 1, out: '' });
+  expect(traced.err).toContain(
+    '0 packets\nwarning: the agent tells no more: it has ended, or its configuration has changed',
+  );
+});
+
 describeWith([root], 'trace', () => {
   test.each([{ agent: false }, { agent: true }])(
     'tells what becomes of packets, and leaves the programs that there were: %j',
@@ -131,9 +152,11 @@ describeWith([root], 'trace', () => {
       await here.lab.client.exec('ping', '-c', '1', '-W', '1', here.lab.server.ipv4);
       controller.abort(new Interrupted('SIGINT'));
     };
-    const { code, out, err } = await traceWhile(here, ['--protocol', 'icmp', '--pod', 'shop/client'], work, controller);
-    expect(code).toBe(0);
     const { client, server } = here.lab;
+    // Of others, kernels tell multicast listeners now and then, by ICMP too.
+    const of = ['--protocol', 'icmp', '--pod', 'shop/client', '--address', server.ipv4];
+    const { code, out, err } = await traceWhile(here, of, work, controller);
+    expect(code).toBe(0);
     expect(out.split('\n')[0]).toMatch(
       new RegExp(
         `^\\d\\d:\\d\\d:\\d\\d\\.\\d{6}  shop/client  outbound  icmp   ${client.ipv4} > ${server.ipv4}     98 B  other: passed; neither TCP nor DNS that is captured \\(app_outbound\\)$`,

@@ -79,7 +79,7 @@ Without an agent this command has the engine while it runs, as every command tha
   ],
   exitCodes: {
     0: 'it was ended: by --count, --duration or a signal',
-    1: 'a pod is not enrolled, or someone else traces',
+    1: 'a pod is not enrolled, someone else traces, or the agent ended it',
   },
   json: {
     summary:

@@ -30,16 +30,18 @@ export const run: CommandRun = async ({ args, output, io }) => {
       pcap?.write(event);
       if (file !== '-' && (file === undefined || !output.quiet)) lines.show(event);
     };
-    const end = await follow(control, optionsOf(args, filter), { args, output, io, filter, show });
+    const { isCut, ...end } = await follow(control, optionsOf(args, filter), { args, output, io, filter, show });
     if (io.signal.reason instanceof OutputClosed) return EXIT.ok;
     if (output.json) output.record({ kind: 'end', ...end }, () => '');
     else output.note(`${end.packets} packets${file === undefined || file === '-' ? '' : ` to ${file}`}`);
     if (end.lost > 0)
       output.warn(`${end.lost} packets were lost: there was no room for them; ask for fewer, by --sample or --verdict`);
+    if (!isCut) return EXIT.ok;
+    output.warn('the agent tells no more: it has ended, or its configuration has changed; begin again');
+    return EXIT.failed;
   } finally {
     capture?.close();
   }
-  return EXIT.ok;
 };
 
 function filterOf(args: Arguments): EventFilter {
@@ -62,7 +64,10 @@ function optionsOf(args: Arguments, { pods, verdicts }: EventFilter): EventOptio
   };
 }
 
-/** Shows what comes until there is enough, the time is over, or someone asks for the end. */
+/**
+ * Shows what comes until there is enough, the time is over, or someone asks for the end.
+ * @returns `isCut`: whoever tells of packets ended it
+ */
 async function follow(
   control: Control,
   options: EventOptions,
@@ -79,7 +84,7 @@ async function follow(
     readonly filter: EventFilter;
     readonly show: (event: TrafficEvent) => void;
   },
-): Promise<{ readonly packets: number; readonly lost: number }> {
+): Promise<{ readonly packets: number; readonly lost: number; readonly isCut: boolean }> {
   const most = args.number('count') ?? Infinity;
   const seconds = args.number('duration');
   using stream = await control.events(options);
@@ -98,7 +103,7 @@ async function follow(
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-  return { packets, lost: stream.dropped };
+  return { packets, lost: stream.dropped, isCut: packets < most && !signal.aborted };
 }
 
 /** Waits for who reads what is printed: what comes meanwhile waits, and what there is no room for is counted. */
