@@ -7,7 +7,7 @@ import { connectQuietly, receiveText } from '../support/traffic.ts';
 import { startLoad } from './load.ts';
 import { NEEDS, Scene, SETUP_MS, SOME, times } from './scene.ts';
 
-const HANDOVERS = times(4);
+const HANDOVERS = times(10);
 const PORT = 7500;
 
 /** What tells that packets of any address are taken, and that none is forwarded. */

@@ -6,14 +6,12 @@ import { captureRouted } from './capture.ts';
 import { startLoad, UNDISTURBED, WORKERS } from './load.ts';
 import { NEEDS, Scene, SETUP_MS, SOME, times } from './scene.ts';
 
-/** By the first way, and by others. */
-const [MANY, FEWER] = [times(10), times(3)];
+const OFTEN = times(10);
 /** Connections that are open at a time: one of each worker, and one of each family that carries much. */
 const AT_ONCE = WORKERS + 2;
 
 describeWith([...NEEDS, tool('tcpdump')], 'a mesh whose proxy is another by now', () => {
   describe.each(SOME.map((each) => [`${each.attach}, ${each.steer}`, each] as const))('%s', (name, combination) => {
-    const often = combination === SOME[0] ? MANY : FEWER;
     let scene: Scene;
     beforeAll(async () => {
       scene = await Scene.open(combination);
@@ -32,27 +30,27 @@ describeWith([...NEEDS, tool('tcpdump')], 'a mesh whose proxy is another by now'
     });
 
     test(
-      `${often} take over from each other, and no connection is lost`,
+      `${OFTEN} take over from each other, and no connection is lost`,
       async () => {
         const load = await startLoad(scene.lab.client, scene.lab.server);
-        for (let i = 0; i < often; i += 1) {
+        for (let i = 0; i < OFTEN; i += 1) {
           await sleep(100);
           await scene.handOver();
         }
         const report = await load.finish();
-        console.log(`${name}, ${often} hand-overs: ${JSON.stringify(report)}`);
+        console.log(`${name}, ${OFTEN} hand-overs: ${JSON.stringify(report)}`);
         expect(report).toMatchObject(UNDISTURBED);
       },
-      (30_000 + often * 10_000) * SLOWNESS,
+      (30_000 + OFTEN * 10_000) * SLOWNESS,
     );
 
     test(
-      `${often} are killed: nothing goes past them, and who waits gets through to the next`,
+      `${OFTEN} are killed: nothing goes past them, and who waits gets through to the next`,
       async () => {
         const { client, server } = scene.lab;
         const captures = await Promise.all([client, server].map(captureRouted));
         const load = await startLoad(client, server);
-        for (let i = 0; i < often; i += 1) {
+        for (let i = 0; i < OFTEN; i += 1) {
           await sleep(100);
           await scene.killProxy();
           await sleep(100);
@@ -64,16 +62,16 @@ describeWith([...NEEDS, tool('tcpdump')], 'a mesh whose proxy is another by now'
           await sleep(1_100 * SLOWNESS);
         }
         const report = await load.finish();
-        console.log(`${name}, ${often} kills: ${JSON.stringify(report)}`);
+        console.log(`${name}, ${OFTEN} kills: ${JSON.stringify(report)}`);
         for (const capture of captures) expect(await capture.finish()).toEqual([]);
         // Those that were open when their proxy was killed, and no others: one whose SYN was answered was open.
         const unanswered = report.failures.filter((each) => each.includes('connect:') && !each.includes('ECONNRESET'));
         expect(unanswered).toEqual([]);
-        expect(report.broken).toBeLessThanOrEqual(often * AT_ONCE);
+        expect(report.broken).toBeLessThanOrEqual(OFTEN * AT_ONCE);
         expect(report.slow).toBeGreaterThan(0);
-        expect(report.connections).toBeGreaterThan(often * AT_ONCE * 2);
+        expect(report.connections).toBeGreaterThan(OFTEN * AT_ONCE * 2);
       },
-      (30_000 + often * 15_000) * SLOWNESS,
+      (30_000 + OFTEN * 15_000) * SLOWNESS,
     );
   });
 });

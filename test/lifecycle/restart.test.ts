@@ -5,12 +5,10 @@ import { SLOWNESS } from '../support/slowness.ts';
 import { startLoad, UNDISTURBED } from './load.ts';
 import { SOME, NEEDS, Scene, SETUP_MS, times } from './scene.ts';
 
-/** By the first way, and by others. */
-const [RESTARTS, FEWER] = [times(50), times(10)];
+const RESTARTS = times(50);
 
 describeWith(NEEDS, 'an engine that comes and goes', () => {
   describe.each(SOME.map((each) => [`${each.attach}, ${each.steer}`, each] as const))('%s', (name, combination) => {
-    const restarts = combination === SOME[0] ? RESTARTS : FEWER;
     let scene: Scene;
     beforeAll(async () => {
       scene = await Scene.open(combination);
@@ -25,10 +23,10 @@ describeWith(NEEDS, 'an engine that comes and goes', () => {
     };
 
     test.each(['as it was', 'with other programs'] as const)(
-      `${restarts} restarts, %s, are nothing to connections`,
+      `${RESTARTS} restarts, %s, are nothing to connections`,
       async (how) => {
         const load = await startLoad(scene.lab.client, scene.lab.server);
-        for (let i = 0; i < restarts; i += 1) {
+        for (let i = 0; i < RESTARTS; i += 1) {
           await sleep(10);
           const before = await ids();
           await scene.restart(how === 'as it was' ? {} : { bypass: [`192.0.2.${i}/32`] });
@@ -36,10 +34,10 @@ describeWith(NEEDS, 'an engine that comes and goes', () => {
           expect(after.filter((id) => before.includes(id))).toEqual(how === 'as it was' ? before : []);
         }
         const report = await load.finish();
-        console.log(`${name}, ${restarts} restarts ${how}: ${JSON.stringify(report)}`);
+        console.log(`${name}, ${RESTARTS} restarts ${how}: ${JSON.stringify(report)}`);
         expect(report).toMatchObject(UNDISTURBED);
       },
-      (30_000 + restarts * 5_000) * SLOWNESS,
+      (30_000 + RESTARTS * 5_000) * SLOWNESS,
     );
   });
 });

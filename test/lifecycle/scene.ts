@@ -42,7 +42,7 @@ export interface Combination {
 const STEERS: readonly Combination['steer'][] = kernelAtLeast('6.6') ? ['sk_lookup', 'tproxy'] : ['sk_lookup'];
 
 /** All that this kernel has. */
-const COMBINATIONS: readonly Combination[] = attachModes().flatMap((attach) =>
+export const COMBINATIONS: readonly Combination[] = attachModes().flatMap((attach) =>
   STEERS.map((steer) => ({ attach, steer })),
 );
 

@@ -20,16 +20,18 @@ const SCRIPT = `
     done
   done
   grep -rs . /proc/sys/net/ipv4 /proc/sys/net/ipv6 /proc/sys/net/core
-  grep -Hs . /sys/kernel/rcu_expedited /proc/sys/kernel/bpf_stats_enabled
   true
 `;
 
+/** Settings of the machine: tests that run beside each other change them for a while, so they are looked at when none does. */
+const MACHINE = 'grep -Hs . /sys/kernel/rcu_expedited /proc/sys/kernel/bpf_stats_enabled';
+
 /**
  * Rules, routes, qdiscs, filters and settings, one line each.
- * @param path to the network namespace; that of this process if left out
+ * @param path to the network namespace; that of this process, and the machine's own settings, if left out
  */
 export function traces(path?: string): string[] {
-  const shell = ['sh', '-c', SCRIPT] as const;
+  const shell = ['sh', '-c', path === undefined ? `${SCRIPT}${MACHINE}; true` : SCRIPT] as const;
   const [command, ...args] = path === undefined ? shell : (['nsenter', `--net=${path}`, ...shell] as const);
   const text = execFileSync(command, args, {
     encoding: 'utf8',
@@ -44,8 +46,7 @@ export function traces(path?: string): string[] {
 }
 
 /** What in the node and the proxy of a lab can only be an engine's, or is set by it: rules, routes of tables with numbers, programs, how packets are forwarded. */
-export const ENGINES: RegExp =
-  /^rule |^route .* table \d|app_(in|out)bound|ztunnel_|\/conf\/(all|eth0|v-proxy)\/|rcu_expedited/;
+export const ENGINES: RegExp = /^rule |^route .* table \d|app_(in|out)bound|ztunnel_|\/conf\/(all|eth0|v-proxy)\//;
 
 /** What is set up in the node and the proxy of a lab, a line each. @param only those that match; all if left out */
 export function labTraces({ node, proxy }: Pick<Lab, 'node' | 'proxy'>, only?: RegExp): string[] {
