@@ -11,7 +11,8 @@ export const LOCKDOWN: Area<LockdownCode> = area('lockdown', {
   'lockdown-none': {
     severity: 'ok',
     title: 'The kernel is not locked down',
-    cause: 'Lockdown takes from root what could change the running kernel, or read its memory.',
+    cause:
+      'Lockdown takes from root what could change the running kernel, or read its memory. A kernel that is built without it has no such file.',
     see: SEE,
     remedy: 'Nothing to do.',
   },
