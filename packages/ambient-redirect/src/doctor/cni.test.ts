@@ -71,8 +71,14 @@ describeWith([root, file(`${PLUGINS}/ptp`)], 'network plugins', () => {
   test('none, and one that nothing is known of', async () => {
     const { configure, look } = await stage();
     expect((await look()).map(({ code }) => code)).toEqual(['cni-none']);
+    configure('99-loopback.conf', '{"type":"loopback"}');
+    expect((await look()).map(({ code }) => code)).toEqual(['cni-none']);
     configure('10-own.conflist', '{"plugins":[{"type":"our-own-plugin"}]}');
     expect(await look()).toMatchObject([{ code: 'cni-unknown', subject: 'our-own-plugin' }]);
+    configure('10-own.conflist', '{"plugins":[{"type":"our-own-plugin"},{"type":"bandwidth"}]}');
+    const both = await look();
+    expect(both.map(({ code }) => code)).toEqual(['cni-bandwidth', 'cni-unknown']);
+    expect(both[1]?.evidence).toEqual(['/etc/cni/net.d/10-own.conflist: our-own-plugin, bandwidth']);
   });
 
   test.each([

@@ -57,23 +57,17 @@ export async function checkCni(scene: NetworkScene): Promise<Finding[]> {
     const evidence = evidenceOf(sign, { configured, links, programs });
     return evidence.length === 0 ? [] : [CNI.finding(sign.code, nameOf(sign.code), evidence)];
   });
-  if (found.length + unread.length > 0) return [...found, ...unread];
-  if (configured.length === 0)
-    return [
-      CNI.finding(
-        'cni-none',
-        'the node',
-        DIRECTORIES.map((path) => `${path}: nothing`),
-      ),
-    ];
-  const types = configured.map(({ type }) => type).join(', ');
-  return [
-    CNI.finding(
-      'cni-unknown',
-      types,
-      configured.map(({ evidence }) => evidence),
-    ),
-  ];
+  const told = [...found, ...unread];
+  // Beside what joins pods to the network, bandwidth only shapes them.
+  if (found.some(({ code }) => code !== 'cni-bandwidth')) return told;
+  if (configured.length > 0) {
+    const types = configured.map(({ type }) => type).join(', ');
+    const evidence = [...new Set(configured.map((each) => each.evidence))];
+    return [...told, CNI.finding('cni-unknown', types, evidence)];
+  }
+  if (told.length > 0) return told;
+  const evidence = DIRECTORIES.map((path) => `${path}: no network plugin`);
+  return [CNI.finding('cni-none', 'the node', evidence)];
 }
 
 function nameOf(code: CniCode): string {
@@ -130,7 +124,10 @@ function readConfigurations(machine: Machine): { readonly configured: Configured
       const path = `${directory}/${name}`;
       const types = pluginTypes(machine.read(path) ?? '');
       if (types === undefined) unread.push(CNI.finding('cni-unread', path, [`${path} is no CNI configuration`]));
-      else configured.push(...types.map((type) => ({ type, evidence: `${path}: ${types.join(', ')}` })));
+      const evidence = `${path}: ${types?.join(', ')}`;
+      // Runtimes come with it: it joins no pod to anything.
+      const joining = types?.filter((type) => type !== 'loopback') ?? [];
+      configured.push(...joining.map((type) => ({ type, evidence })));
     }
   }
   return { configured, unread };
