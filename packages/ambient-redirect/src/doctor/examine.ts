@@ -7,7 +7,7 @@ import { checkChains } from './chains.ts';
 import { checkCni } from './cni.ts';
 import { checkContainer, checkNetworkNamespace } from './container.ts';
 import type { Finding } from './finding.ts';
-import { checkKernel } from './kernel.ts';
+import { checkAsked, checkKernel } from './kernel.ts';
 import { checkLeftovers } from './leftovers.ts';
 import { checkLockdown } from './lockdown.ts';
 import { machineAt } from './machine.ts';
@@ -36,6 +36,7 @@ type NetworkCheck = (scene: NetworkScene) => Finding[] | Promise<Finding[]>;
 
 const MACHINE_CHECKS = [checkKernel, checkPrivileges, checkContainer, checkMounts, checkLockdown] as const;
 const NETWORK_CHECKS: readonly (readonly [string, NetworkCheck])[] = [
+  ['what options ask for', checkAsked],
   ['the network namespace', checkNetworkNamespace],
   ['settings of the network', checkSysctls],
   ['network plugins', checkCni],

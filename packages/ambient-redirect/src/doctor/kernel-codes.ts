@@ -10,6 +10,7 @@ export type KernelCode =
   | 'kernel-no-ring-buffer'
   | 'kernel-no-batch'
   | 'kernel-no-btf'
+  | 'kernel-lacks-asked'
   | 'kernel-unknown'
   | 'kernel-jit-off'
   | 'kernel-jit-hardened';
@@ -82,6 +83,15 @@ export const KERNEL_CODES: Readonly<Record<KernelCode, CodeSpec>> = {
     cause: 'No program of ours needs them. `bpftool` shows less of maps and programs without, and so do others.',
     see: ['ls -l /sys/kernel/btf/vmlinux'],
     remedy: 'Nothing to do. A kernel that is built with `CONFIG_DEBUG_INFO_BTF` has them.',
+  },
+  'kernel-lacks-asked': {
+    severity: 'error',
+    title: 'The kernel lacks what an option asks for',
+    cause:
+      'With `auto` the engine takes another way where the kernel lacks one. An option that names a way leaves it none: enrolling a pod, or naming the proxy, fails.',
+    see: PROBE,
+    remedy:
+      'Leave the options `attach` and `steer` out, or give them as `auto`; or boot a newer kernel: tcx is of Linux 6.6, sk_lookup that sees the interface of 5.17.',
   },
   'kernel-unknown': {
     severity: 'warning',

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { lookupMissing } from '../engine/steering.ts';
 import { area, type Area, type Finding } from './finding.ts';
 import { KERNEL_CODES, type KernelCode } from './kernel-codes.ts';
-import type { MachineScene } from './scene.ts';
+import type { MachineScene, NetworkScene } from './scene.ts';
 
 const { EBADF, EINVAL } = constants.errno;
 
@@ -89,6 +89,19 @@ export function checkKernel(scene: MachineScene): Finding[] {
   const rest = names('yes');
   const fine = rest === '' ? [] : [KERNEL.finding('kernel-has', subject, [`it has ${rest}`])];
   return [...fine, ...missing, ...unknown, ...checkJit(scene)];
+}
+
+/** Ways that options can ask for. */
+const WAYS = [
+  { option: 'attach', way: 'tcx', feature: 'kernel-no-tcx' },
+  { option: 'steer', way: 'sk_lookup', feature: 'kernel-no-sk-lookup' },
+] as const;
+
+/** Looks whether the kernel has the ways that an engine was, or would be, told to take. */
+export function checkAsked(scene: Pick<NetworkScene, keyof MachineScene | 'settings'>): Finding[] {
+  return WAYS.filter(({ option, way }) => scene.settings[option] === way)
+    .filter(({ feature }) => FEATURES.find(({ code }) => code === feature)?.ask(scene).answer === 'no')
+    .map(({ option, way }) => KERNEL.finding('kernel-lacks-asked', way, [`option ${option}: ${way}`]));
 }
 
 /** The compiler of programs to machine code. Its settings are there in the first network namespace alone. */

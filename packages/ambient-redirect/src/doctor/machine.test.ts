@@ -5,8 +5,9 @@ import { expect, test } from 'vitest';
 import { describeWith, root } from '../../../../test/support/needs.ts';
 import { tempDir } from '../../../../test/support/temp.ts';
 import { testSys } from '../../../netlink-tc/test/sys.ts';
+import { settingsOf, type EngineOptions } from '../engine/options.ts';
 import { checkContainer } from './container.ts';
-import { checkKernel } from './kernel.ts';
+import { checkAsked, checkKernel } from './kernel.ts';
 import { checkLockdown } from './lockdown.ts';
 import { machineAt } from './machine.ts';
 import { checkMounts } from './mounts.ts';
@@ -87,6 +88,22 @@ test('what each feature costs where the kernel lacks it', async () => {
     'info kernel-no-btf',
   ]);
   expect(missing[1]?.evidence).toEqual(['Linux 5.9.0 refuses it; mainline has it since 6.6']);
+});
+
+test('ways that options ask for, where the kernel lacks them', async () => {
+  const no = { answer: 'no', since: undefined } as const;
+  const lacking = await scene({ probes: { ...ALL, link: () => no, programType: () => no } });
+  const of = (options: EngineOptions, on = lacking): string[] =>
+    checkAsked({ ...on, settings: settingsOf(options) }).map(
+      ({ severity, evidence }) => `${severity} ${evidence.join()}`,
+    );
+  expect(of({ attach: 'tcx', steer: 'sk_lookup' })).toEqual([
+    'error option attach: tcx',
+    'error option steer: sk_lookup',
+  ]);
+  expect(of({ attach: 'clsact', steer: 'tproxy' })).toEqual([]);
+  expect(of({})).toEqual([]);
+  expect(of({ attach: 'tcx' }, await scene({}))).toEqual([]);
 });
 
 test('what the kernel does not tell is unknown, with its reason', async () => {
