@@ -17,7 +17,7 @@ export interface Health {
  * Whoever reaches the address may ask, pods of the node among them: neither the descriptors of the agent nor the time of its engine are theirs.
  */
 const MOST_CONNECTIONS = 64;
-const SILENT_MS = 10_000;
+const SILENT_MS = 30_000;
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 } as const;
 
 interface Told {

@@ -137,6 +137,18 @@ test('a pod that is another one by the same name takes the place of the old one'
   expect(keeper.unmet()).toMatchObject([{ id: 'b', error: 'v1 belongs to pod c' }]);
 });
 
+test('a pod that was taken away for another one is enrolled anew when it is wanted as before', async () => {
+  await want({ a: 'one' });
+  engine.failing.set('a', new AmbientRedirectError('ERR_POD_EXISTS', 'v1 belongs to pod c'));
+  await want({ a: 'other' });
+  expect(engine.calls.splice(0)).toEqual(['enroll a', 'enroll a', 'unenroll a', 'enroll a']);
+  expect(keeper.count).toBe(0);
+  engine.failing.clear();
+  await want({ a: 'one' });
+  expect(engine.calls).toEqual(['enroll a']);
+  expect(keeper.count).toBe(1);
+});
+
 test('a pod that is wanted again while it drains stays', async () => {
   await want({ a: 'one' });
   await want({});

@@ -182,6 +182,7 @@ export class PodKeeper {
   /** Takes a pod away at once. @returns whether there was one */
   async #leave(id: string): Promise<boolean> {
     try {
+      this.#enrolled.delete(id);
       return await this.#engine.unenroll(id);
     } catch (error) {
       this.#log.error(`${id}: ${wordsOf(error)}`);
