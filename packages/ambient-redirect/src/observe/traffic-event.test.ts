@@ -9,7 +9,7 @@ const RECORD = {
   sourcePort: 40_000,
   destinationPort: 443,
   protocol: 6,
-  what: VERDICT.captured,
+  what: VERDICT.captured as number,
   slot: 3,
   length: 66,
   ifindex: 11,
