@@ -9,6 +9,7 @@ import type { LabHost } from '../support/lab-host.ts';
 import type { LabProcess } from '../support/lab-process.ts';
 import { haproxySessions, startHaproxy } from '../support/lab-proxy.ts';
 import { addPods, createLab, type Lab } from '../support/lab.ts';
+import { mainCommand } from '../support/main-command.ts';
 import { TEMP_PREFIX } from '../support/temp.ts';
 import { Typed, type Ran } from './typed.ts';
 
@@ -99,6 +100,7 @@ export class Node implements AsyncDisposable {
     mkdirSync(join(directory, 'mounts'));
     for (const [name, command] of Object.entries({
       'ambient-redirect': quoted(COMMAND),
+      'bpf-asm': quoted(mainCommand(new URL('../../packages/bpf-asm/src/cli/main.ts', import.meta.url))),
       // From a checkout, npx finds the command by this name.
       npx: '',
     })) {
@@ -181,7 +183,7 @@ export class Node implements AsyncDisposable {
   }
 
   /** Writes a file of the node. @param file its path there; in the directory of commands if it is no whole one */
-  write(file: string, text: string): void {
+  write(file: string, text: string | Uint8Array): void {
     writeFileSync(file.startsWith('/') ? this.path(file) : join(this.directory, file), text);
   }
 
