@@ -1,5 +1,5 @@
 import { exit, mov64 } from 'bpf-asm';
-import { addFilter, addQdisc, attachTcx, loadProgram, TC_ACT, unpin } from 'netlink-tc';
+import { addFilter, addQdisc, attachTcx, createProbes, loadProgram, TC_ACT, unpin } from 'netlink-tc';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startProxy } from '../../../../test/support/lab-proxy.ts';
@@ -14,6 +14,10 @@ import { diagnose, ofCode } from '../../test/doctor.ts';
 import { engineLab } from '../../test/engine-lab.ts';
 import { statePath } from '../../test/state.ts';
 import { RedirectEngine } from '../engine/index.ts';
+import { settingsOf } from '../engine/options.ts';
+import { Host } from '../topology/index.ts';
+import { checkLeftovers } from './leftovers.ts';
+import { machineAt } from './machine.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -77,6 +81,17 @@ describeWith([root], 'what earlier engines left', () => {
     unpin(`${directory}/v1/maps/direct`);
     const found = await diagnose(sys, lab, { directory, interfaces: ['v-outsider'] });
     expect(ofCode(found, 'state-damaged')).toHaveLength(1);
+    expect(found.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link')).toEqual([]);
+  });
+
+  test('what an engine at work has made since its state was looked at is none', async () => {
+    const { sys, lab, open, pod, directory } = await engineLab();
+    const engine = await open();
+    const status = await engine.status();
+    await engine.enroll([pod('client')]);
+    using host = new Host(sys, { path: lab.node.path });
+    const scene = { sys, host, status, directory, machine: machineAt(), probes: createProbes(sys) };
+    const found = await checkLeftovers({ ...scene, isHostNamed: true, settings: settingsOf({}), interfaces: [] });
     expect(found.filter(({ code }) => code === 'leftover-filter' || code === 'leftover-link')).toEqual([]);
   });
 

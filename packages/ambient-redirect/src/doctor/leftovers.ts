@@ -67,9 +67,10 @@ export async function checkLeftovers(scene: NetworkScene): Promise<Finding[]> {
   const looked = others.map((path) =>
     LEFTOVERS.finding('leftover-directory', path, contents(scene, path), { DIR: path }),
   );
-  // Of a state that cannot be read it is not known which of its programs is where.
-  const unread = scene.status === undefined ? [scene.directory] : [];
-  const elsewhere = new Set([...others, ...unread].flatMap((path) => pinnedPrograms(scene, path)));
+  // Of what an engine at work has made since its state was looked at, and of a state that cannot be read, it is not known what is where.
+  const known = new Set(scene.status?.programs.map(({ id }) => id));
+  const unknown = pinnedPrograms(scene, scene.directory).filter((id) => !known.has(id));
+  const elsewhere = new Set([...unknown, ...others.flatMap((path) => pinnedPrograms(scene, path))]);
   const found = [...looked, ...(await strays(scene, elsewhere))];
   return found.length > 0 ? found : [LEFTOVERS.finding('leftover-none', 'the host', [])];
 }
