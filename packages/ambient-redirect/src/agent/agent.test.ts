@@ -109,9 +109,12 @@ describeWith([root], 'an agent', () => {
       directory: node.directory,
       proxy: 'named again',
       enroll: ['server'],
-      unenroll: ['client'],
+      unenroll: [],
       problems: [expect.stringMatching(/broken\.yaml:1:1: is an object; it is empty$/)],
     });
+    // The file that was not understood could have named it.
+    node.podFile('broken.yaml', undefined);
+    expect(JSON.parse((await dryRun('--json')).out)).toMatchObject({ unenroll: ['client'], problems: [] });
     node.configure({ pod: [] });
     expect(await dryRun()).toMatchObject({ code: 2, out: '', err: /:1:\d+: pod is no key .*; did you mean pods\?\n$/ });
   });
@@ -214,7 +217,7 @@ describeWith([root], 'an agent', () => {
       await startProxy(lab.proxy);
       await expect.poll(async () => (await remote.status()).ok, SOON).toBe(true);
       node.podFile('pod.yaml', { netns: lab.server.path });
-      await expect.poll(said, SOON).toContain('pod is enrolled as its file says now');
+      await expect.poll(said, SOON).toMatch(/info: pod is enrolled\n[^]*info: pod is enrolled\n/);
       expect((await remote.status()).pods).toMatchObject([{ id: 'pod', hostInterface: { name: 'v-server' } }]);
     },
   );

@@ -202,7 +202,7 @@ export class Agent implements AsyncDisposable {
       this.#complain();
       // First the proxy: what is captured has then somewhere to go.
       await this.#proxy.want(this.#config.proxy);
-      await this.#pods.want(this.#wanted.pods, { drainMs: this.#config.drainMs });
+      await this.#pods.want(this.#wanted.pods, { drainMs: this.#config.drainMs, isWhole: this.#wanted.isWhole });
       this.#tellStatus();
     } catch (error) {
       this.#log.error(wordsOf(error));

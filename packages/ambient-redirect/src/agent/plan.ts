@@ -39,7 +39,7 @@ export async function planOf(
     directory,
     proxy: config.proxy === undefined ? undefined : status?.proxy === undefined ? 'named' : 'named again',
     enroll: [...wanted.pods.keys()].filter((id) => !there.has(id)),
-    unenroll: [...owned.ids].filter((id) => there.has(id) && !wanted.pods.has(id)),
+    unenroll: [...owned.ids].filter((id) => wanted.isWhole && there.has(id) && !wanted.pods.has(id)),
     problems: wanted.problems.map(problemText),
   };
 }

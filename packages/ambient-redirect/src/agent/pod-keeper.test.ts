@@ -46,12 +46,12 @@ const begin = (): void => {
   const log = lineLog((text) => (said += text), { format: 'plain' });
   keeper = new PodKeeper(engine, new OwnedPods(path, '/state'), log);
 };
-const want = (pods: Readonly<Record<string, string>>, drainMs = 7): Promise<void> => {
+const want = (pods: Readonly<Record<string, string>>, drainMs = 7, isWhole = true): Promise<void> => {
   const wanted = Object.entries(pods).map(([id, name]): [string, WantedPod] => [
     id,
     { request: { id, netns: { name } }, source: 'file' },
   ]);
-  return keeper.want(new Map(wanted), { drainMs });
+  return keeper.want(new Map(wanted), { drainMs, isWhole });
 };
 const owned = (): string[] => [...new OwnedPods(path, '/state').ids];
 
@@ -237,6 +237,34 @@ test('a drain has its time from when it began, whoever goes on with it', async (
   await want({ a: 'one', b: 'two' }, 10_000);
   await want({ b: 'two' }, 10_000);
   expect(engine.calls).toEqual(['enroll a', 'drain 10000 a']);
+});
+
+test('before anyone has said what is wanted, nothing is taken away', async () => {
+  await want({ a: 'one', b: 'two', c: 'three' });
+  await keeper.stop();
+  begin();
+  engine.calls.splice(0);
+  // As its engine finds when it is opened, or while the proxy is still being named.
+  keeper.removed(['c']);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(engine.calls).toEqual([]);
+  await want({ a: 'one', b: 'two' });
+  expect(engine.calls).toEqual(['enroll a b']);
+});
+
+test('while it is not known what all files say, what the last one enrolled stays', async () => {
+  await want({ a: 'one', b: 'two', c: 'three' });
+  await keeper.stop();
+  begin();
+  engine.calls.splice(0);
+  await want({ b: 'two', c: 'three' }, 7, false);
+  expect(engine.calls.splice(0)).toEqual(['enroll b c']);
+  // Of this one it is known that its file has gone.
+  await want({ c: 'three' }, 7, false);
+  expect(engine.calls.splice(0)).toEqual(['drain 7 b']);
+  await vi.advanceTimersByTimeAsync(60_000);
+  await want({ c: 'three' });
+  expect(engine.calls).toEqual(['drain 7 a']);
 });
 
 test('the next one drains what the last one enrolled, and nothing else', async () => {

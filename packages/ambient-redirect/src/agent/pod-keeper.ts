@@ -36,6 +36,7 @@ export class PodKeeper {
   readonly #over = new AbortController();
   #wanted: ReadonlyMap<string, WantedPod> = new Map();
   #drainMs = 0;
+  #isWhole = false;
   /** Of each pod that is enrolled, what was asked for. */
   readonly #enrolled = new Map<string, string>();
   readonly #failures = new Map<string, Failure>();
@@ -51,10 +52,17 @@ export class PodKeeper {
     this.#log = log;
   }
 
-  /** Says what is wanted from now on, and waits until all of it was tried once. */
-  want(pods: ReadonlyMap<string, WantedPod>, { drainMs }: { readonly drainMs: number }): Promise<void> {
+  /**
+   * Says what is wanted from now on, and waits until all of it was tried once.
+   * @param options `isWhole`: nothing else is wanted. If not, what an earlier agent enrolled stays
+   */
+  want(
+    pods: ReadonlyMap<string, WantedPod>,
+    { drainMs, isWhole }: { readonly drainMs: number; readonly isWhole: boolean },
+  ): Promise<void> {
     this.#wanted = pods;
     this.#drainMs = drainMs;
+    this.#isWhole = isWhole;
     return this.#look();
   }
 
@@ -118,7 +126,8 @@ export class PodKeeper {
       if (wish === undefined ? !this.#owned.ids.has(id) : this.#isMet(wish)) this.#failures.delete(id);
     }
     for (const id of this.#owned.ids)
-      if (!this.#wanted.has(id) && !this.#draining.has(id) && this.#isDue(id, DRAIN)) void this.#drain(id);
+      if (!this.#wanted.has(id) && !this.#draining.has(id) && this.#isOut(id) && this.#isDue(id, DRAIN))
+        void this.#drain(id);
     const due = [...this.#wanted.values()]
       .map(({ request }) => request)
       .filter((request) => !this.#isMet({ request }) && this.#isDue(request.id, textOf(request)));
@@ -134,6 +143,11 @@ export class PodKeeper {
     const free: PodRequest[] = [];
     for (const request of elsewhere) if (await this.#leave(request.id)) free.push(request);
     if (free.length > 0) await this.#enroll(free);
+  }
+
+  /** Whether a pod that is not wanted was wanted before by what this agent has read, or is by nothing that it has not. */
+  #isOut(id: string): boolean {
+    return this.#isWhole || this.#enrolled.has(id) || this.#failures.has(id);
   }
 
   /** Whether a pod is enrolled as it is wanted. */

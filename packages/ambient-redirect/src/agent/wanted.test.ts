@@ -61,6 +61,28 @@ test('a directory that is away takes nothing along', () => {
   expect(wanted.problems).toEqual([]);
 });
 
+test('what there is is known when each file was understood once', () => {
+  write('a.yaml', 'netns: one');
+  read();
+  expect(wanted.isWhole).toBe(true);
+  write('b.yaml', 'netns: [');
+  read();
+  expect(wanted.isWhole).toBe(false);
+  write('b.yaml', 'netns: two');
+  read();
+  write('b.yaml', 'netns: [');
+  read();
+  expect(wanted.isWhole).toBe(true);
+  wanted = new WantedPods();
+  read();
+  expect(wanted.isWhole).toBe(false);
+  rmSync(podsDirectory, { recursive: true });
+  read();
+  expect(wanted.isWhole).toBe(false);
+  wanted.read({ pods: [], podsDirectory: undefined }, '/etc/agent.yaml');
+  expect(wanted.isWhole).toBe(true);
+});
+
 test('of two that name the same pod the first has it: the configuration, then files by name', () => {
   write('b.yaml', '{id: x, netns: b}');
   write('a.yaml', '{id: x, netns: a}');

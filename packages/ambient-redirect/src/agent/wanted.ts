@@ -29,10 +29,16 @@ export class WantedPods {
   readonly #files = new Map<string, PodRequest>();
   #pods: ReadonlyMap<string, WantedPod> = new Map();
   #problems: readonly Problem[] = [];
+  #isWhole = false;
 
   /** By id. */
   get pods(): ReadonlyMap<string, WantedPod> {
     return this.#pods;
+  }
+
+  /** Whether each file that is there was understood once. If not, who is not among {@link pods} may be wanted all the same. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   /** What could not be read or understood. */
@@ -47,6 +53,7 @@ export class WantedPods {
   read({ pods, podsDirectory }: Pick<AgentConfig, 'pods' | 'podsDirectory'>, path: string): void {
     const problems: Problem[] = [];
     const wanted = new Map(pods.map((request): [string, WantedPod] => [request.id, { request, source: path }]));
+    this.#isWhole = true;
     if (podsDirectory === undefined) this.#files.clear();
     else this.#readDirectory(podsDirectory, problems);
     for (const [source, request] of [...this.#files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
@@ -63,6 +70,7 @@ export class WantedPods {
     try {
       names = readdirSync(directory);
     } catch (error) {
+      this.#isWhole = false;
       problems.push({ subject: directory, error: wordsOf(error) });
       return;
     }
@@ -72,6 +80,7 @@ export class WantedPods {
       try {
         this.#files.set(path, loadPod(path, id));
       } catch (error) {
+        if (!this.#files.has(path)) this.#isWhole = false;
         problems.push({ subject: path, error: wordsOf(error) });
       }
     }
