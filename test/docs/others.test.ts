@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exit, jeq, label, ldxw, link, mov64, print, r0, r1, r2, writeObject } from 'bpf-asm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { COMMANDS } from '../../packages/ambient-redirect/src/cli/commands/index.ts';
+import { createProgram } from '../../packages/ambient-redirect/src/cli/program.ts';
 import { repositoryFiles } from '../../scripts/files.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
 import { Node } from './node.ts';
@@ -139,7 +141,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'npm ci': 'CI runs it',
   'npm test': 'CI runs it: this test is part of it',
   'npm run check': 'CI runs it',
-  'npm run bench': 'it measures for minutes; a test of its own compiles and runs what it is made of',
+  'npm run bench': 'it measures for minutes, and wants the machine for itself',
   'sudo -E env PATH="$PATH" CI=true npm test': 'CI runs it as root: this test is part of it',
   'npm run test:kernels -- 6.1': 'CI runs it with --subset',
   '.ci/run': 'it is CI',
@@ -164,6 +166,23 @@ describe('commands of pages', () => {
         .map(typed)
         .toSorted(),
     ).toEqual(Object.keys(LEFT_OUT).toSorted());
+  });
+
+  test('those in sentences are understood', async () => {
+    const names = COMMANDS.map(({ name }) => name).join('|');
+    const pattern = new RegExp(`\`(?:ambient-redirect )?(?<call>(?:${names}) [^\`]*--(?!help)[^\`]*)\``, 'g');
+    const calls = pages.flatMap((page) =>
+      [...readFileSync(join(PROJECT, page), 'utf8').matchAll(pattern)].map(({ groups }) => groups?.['call'] ?? ''),
+    );
+    expect(calls.length).toBeGreaterThan(10);
+    for (const call of new Set(calls)) {
+      const words = call.replaceAll('POD', 'shop/cart-1').replaceAll('ADDRESS', '10.0.0.1').split(/ +/);
+      const understood: string[] = [];
+      const output = { print: () => undefined, complain: () => undefined, columns: 80 };
+      const execute = async ({ name }: { readonly name: string }): Promise<void> => void understood.push(name);
+      await createProgram(COMMANDS, { version: '0', output, execute }).parseAsync(words, { from: 'user' });
+      expect(understood, call).toHaveLength(1);
+    }
   });
 
   test('they are in blocks that the tests look at', () => {
