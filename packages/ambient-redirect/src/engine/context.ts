@@ -1,4 +1,4 @@
-import type { Sys } from 'netlink-tc';
+import type { ProgramReader, Sys } from 'netlink-tc';
 import type { AppFacts, HostInFacts, NodeFacts, ProxyEnd, ProxyFacts } from '../programs/index.ts';
 import { hostAddresses, type Host } from '../topology/index.ts';
 import type { StateDirectory } from './directory.ts';
@@ -44,6 +44,8 @@ export interface EngineContext {
   readonly podMaps: PodMaps;
   readonly directFlows: DirectFlows;
   readonly proxySide: ProxySide;
+  /** Reads programs of others on the hooks, each once. */
+  readonly reader: ProgramReader;
   /** Pods by their ids: what is recorded of each. Changed by {@link savePod} and {@link forgetPod}. */
   readonly pods: Map<string, PodRecord>;
   /** Of each pod that drains, the proxy's connections (their cookies) that are waited for. */

@@ -1,4 +1,4 @@
-import { openSys, type NetnsReference } from 'netlink-tc';
+import { openSys, ProgramReader, type NetnsReference } from 'netlink-tc';
 import { Host } from '../topology/index.ts';
 import { endBulk } from './bulk.ts';
 import { nodeFacts, recordedPods, type EngineContext } from './context.ts';
@@ -62,6 +62,7 @@ async function open(
       podMaps: new PodMaps(directory.maps),
       directFlows: new DirectFlows(directory.maps),
       proxySide: own(await ProxySide.open(side)),
+      reader: new ProgramReader(sys),
       pods: recordedPods(directory.records),
       drains: new Map(),
       node: await nodeFacts(host, settings),

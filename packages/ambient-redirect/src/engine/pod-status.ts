@@ -104,14 +104,14 @@ function hookProblems(context: EngineContext, pod: PodRecord, hooks: readonly Ho
 
 /** Programs of ours that stand where no packet gets to. */
 async function unreached(
-  { sys, host }: EngineContext,
+  { sys, host, reader }: EngineContext,
   { hostInterface }: PodRecord,
   hooks: readonly HookStatus[],
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const { direction, program, status } of hooks) {
     if (status !== 'ours') continue;
-    const place = { device: hostInterface.index, direction, netns: host.netns };
+    const place = { device: hostInterface.index, direction, netns: host.netns, reader };
     const { entries } = await chain(sys, host.socket, place);
     const ours = entries.find((entry) => entry.program?.id === program?.id);
     if (ours?.reached === 'never')

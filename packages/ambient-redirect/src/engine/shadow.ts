@@ -58,7 +58,7 @@ async function onHook(
   { hostInterface: { index: device, name }, hooks: records }: Hooked,
   direction: Direction,
 ): Promise<readonly ShadowingNeighbour[]> {
-  const { sys, host, hooks, settings } = context;
+  const { sys, host, hooks, settings, reader } = context;
   const record = records[direction];
   const ours = record === undefined ? undefined : (await hooks.state(record)).programId;
   const tcx = tcxPrograms(context, device, direction);
@@ -66,7 +66,7 @@ async function onHook(
   const others = [...(tcx ?? []), ...(mode === 'tcx' ? [] : await filterPrograms(context, device, direction))];
   // To read what programs return takes its time, and there is hardly ever another.
   if (others.every((id) => id !== undefined && id === ours)) return [];
-  const { entries } = await chain(sys, host.socket, { device, direction, netns: host.netns });
+  const { entries } = await chain(sys, host.socket, { device, direction, netns: host.netns, reader });
   const at = entries.findIndex(({ layer, program }) => layer === mode && program !== undefined && program.id === ours);
   const before = at >= 0 ? entries.slice(0, at) : entries.slice(0, placeToBe(context, mode, entries));
   return before.filter((entry) => hides(entry, mode)).map((entry) => neighbourOf(entry, name, direction));
