@@ -24,6 +24,9 @@ import { byProxy, scene, type Scene } from './scene.ts';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
+// Those that are compiled once for all tests know the maps of one version alone.
+vi.unmock('../../packages/ambient-redirect/src/programs/index.ts');
+
 const MAPS_MODULE = '../../packages/ambient-redirect/src/maps.ts';
 const Pod = struct('pod', { slot: u16, flags: u16, ifindex: u32 });
 

@@ -1,6 +1,7 @@
 /**
  * The programs of the engine, compiled once for all tests: a vitest set-up file. A process that has just begun takes a second to compile those of one
- * pod, and most labs ask for the same ones. Tests of the programs themselves import them by their own files, and compile them.
+ * pod, and most labs ask for the same ones. Tests of the programs themselves import them by their own files, and compile them;
+ * one that changes what they are made of besides facts has to `vi.unmock` this.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
