@@ -8,7 +8,7 @@ import { attachModes } from '../../packages/netlink-tc/test/kernel.ts';
 import { describeWith, root, tool } from '../support/needs.ts';
 import { difference } from '../support/residue.ts';
 import { SLOWNESS } from '../support/slowness.ts';
-import { labTraces } from '../support/traces.ts';
+import { labTraces, traces } from '../support/traces.ts';
 import type { Part } from './engine-main.ts';
 import { byProxy, done, foreignOn, scene, sharers, type Scene } from './scene.ts';
 
@@ -29,12 +29,19 @@ const ROWS: readonly Row[] = [
   { part: 'setProxy', before: ['enroll'] },
   { part: 'enroll', before: ['setProxy'] },
   { part: 'unenroll', before: ['setProxy', 'enroll'] },
+  { part: 'drain', before: ['setProxy', 'enroll'] },
+  { part: 'handOver', before: ['setProxy', 'enroll'] },
   { part: 'teardown', before: ['setProxy', 'enroll'] },
 ];
 
 /** Whether `client` reaches `server`, and by the proxy; undefined where it does not get through. */
 function reached(stage: Scene): Promise<boolean | undefined> {
   return byProxy(stage, 400).catch(() => undefined);
+}
+
+/** How the namespaces of the node and of both proxies are set up. */
+function setUp({ lab }: Scene): readonly string[] {
+  return [...labTraces(lab), ...traces(lab.outsider.path)];
 }
 
 /** Which of so many steps: evenly spread for few, all for many. */
@@ -79,32 +86,35 @@ async function survives(
   expect(await done(child)).toBeUndefined();
   await child.stop();
   await unharmed();
-  // Pods that are enrolled, and no proxy yet: closed, or by the proxy.
-  const allowed = part === 'setProxy' ? [undefined, true] : [undefined, true, false];
+  // Pods that are enrolled, and no proxy yet: closed, or by the proxy. A hand-over loses nothing.
+  const allowed = part === 'handOver' ? [true] : part === 'setProxy' ? [undefined, true] : [undefined, true, false];
   expect(allowed).toContain(await reached(stage));
-  const engine = await stage.open();
+  const engine = await stage.reopen();
+  if (part === 'handOver') await stage.handOver(engine);
+  else await stage.setProxy(engine);
   expect(await engine.reconcile()).toEqual({ repaired: [], removed: [], failed: [] });
   await unharmed();
-  const { pods, deviations } = await engine.status();
+  const { pods, deviations, leaving } = await engine.status();
   expect(pods.map(({ status, problems }) => ({ status, problems }))).toEqual(
     pods.map(() => ({ status: 'enrolled', problems: [] })),
   );
   expect(deviations).toEqual([]);
+  expect(leaving).toBeUndefined();
   // Whoever is enrolled sends by the proxy.
   expect(await byProxy(stage)).toBe(pods.length > 0);
   expect(await engine.teardown()).toEqual([]);
   await unharmed();
   expect(existsSync(stage.directory)).toBe(false);
-  expect(difference(clean, labTraces(stage.lab))).toEqual([]);
+  expect(difference(clean, setUp(stage))).toEqual([]);
 }
 
 describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'an engine that is killed', () => {
   const ways = attachModes().flatMap((attach) => ROWS.map(({ part, before }) => ({ attach, part, before })));
   test.each(ways)('$attach, $part: the next one finishes or undoes it', async ({ attach, ...row }) => {
-    const stage = await scene({ attach });
+    const stage = await scene({ attach }, { hasSuccessor: row.part === 'handOver' });
     await sharers(stage);
     const untouched = {
-      clean: labTraces(stage.lab),
+      clean: setUp(stage),
       others: await foreignOn(stage.sys, stage.lab.node, stage.lab.client),
     };
     await prepare(stage, row);

@@ -10,7 +10,9 @@ import { countSteps } from './steps.ts';
 /** What the engine is to do. */
 export interface Job {
   readonly options: Omit<EngineOptions, 'sys'>;
-  readonly proxy: { readonly path: string; readonly pid: number };
+  readonly proxy: Place;
+  /** A proxy in another namespace, which takes over. */
+  readonly successor?: Place;
   /** Pods by their ids: paths of their namespaces. */
   readonly pods: Readonly<Record<string, string>>;
   /** What is done, in order: the steps of the last one are counted. */
@@ -21,8 +23,14 @@ export interface Job {
   readonly established?: 'preserve' | 'reset';
 }
 
+/** Where a proxy is. */
+export interface Place {
+  readonly path: string;
+  readonly pid: number;
+}
+
 /** One thing that an engine does. */
-export type Part = 'setProxy' | 'enroll' | 'unenroll' | 'teardown';
+export type Part = 'setProxy' | 'handOver' | 'enroll' | 'unenroll' | 'drain' | 'teardown';
 
 const job = JSON.parse(process.argv[2] ?? '') as Job;
 const real: Sys = await openSys();
@@ -42,15 +50,18 @@ if (job.steps === 'changes')
   });
 else ({ sys } = countSteps(real, step));
 const engine = await RedirectEngine.open({ ...job.options, sys });
-const { proxy, pods, established = 'preserve' } = job;
+const { proxy, successor = proxy, pods, established = 'preserve' } = job;
+const setProxy = ({ path, pid }: Place): Promise<unknown> => engine.setProxy({ netns: { path }, pid });
 const doPart: Readonly<Record<Part, () => Promise<unknown>>> = {
-  setProxy: () => engine.setProxy({ netns: { path: proxy.path }, pid: proxy.pid }),
+  setProxy: () => setProxy(proxy),
+  handOver: () => setProxy(successor),
   enroll: () =>
     engine.enroll(
       Object.entries(pods).map(([id, path]) => ({ id, netns: { path } })),
       { established },
     ),
   unenroll: () => engine.unenroll(Object.keys(pods)),
+  drain: () => engine.unenroll(Object.keys(pods), { drain: { timeoutMs: 1_000 } }),
   teardown: () => engine.teardown(),
 };
 for (const [index, part] of job.parts.entries()) {

@@ -37,6 +37,8 @@ export interface Scene {
   readonly sys: Sys;
   readonly lab: Lab;
   readonly proxy: LabProcess;
+  /** A proxy in `outsider`, where it was asked for. */
+  readonly successor: LabProcess | undefined;
   readonly directory: string;
   /** Opens an engine in this process, with the proxy. */
   open(changes?: EngineOptions): Promise<RedirectEngine>;
@@ -44,6 +46,8 @@ export interface Scene {
   reopen(changes?: EngineOptions): Promise<RedirectEngine>;
   /** Names the proxy to an engine. */
   setProxy(engine: RedirectEngine): Promise<void>;
+  /** Names its successor. */
+  handOver(engine: RedirectEngine): Promise<void>;
   /** Starts an engine as a process of its own, which says `ready` when it has done its parts. */
   start(
     job: Pick<Job, 'parts' | 'steps' | 'dieAt' | 'established'>,
@@ -55,9 +59,13 @@ export interface Scene {
 
 /**
  * Makes a scene. All of it goes when the test ends; an engine has to leave nothing in it then.
- * @param isLost whether the test takes from the engine what it has recorded: what settings were before is then known to nobody
+ * @param more `isLost`: whether the test takes from the engine what it has recorded, and what settings were before is then known to nobody;
+ * `hasSuccessor`: whether there is a second proxy
  */
-export async function scene(options: EngineOptions = {}, isLost = false): Promise<Scene> {
+export async function scene(
+  options: EngineOptions = {},
+  { isLost = false, hasSuccessor = false }: { readonly isLost?: boolean; readonly hasSuccessor?: boolean } = {},
+): Promise<Scene> {
   const sys = await testSys();
   const lab = await createLab(sys);
   const directory = statePath(sys);
@@ -84,6 +92,7 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
   });
   await lab.server.serveHttp();
   const proxy = await startHaproxy(lab.proxy);
+  const successor = hasSuccessor ? await startHaproxy(lab.outsider) : undefined;
   clean.push(...labTraces(lab, ENGINES));
   const setProxy = async (engine: RedirectEngine): Promise<void> => {
     await engine.setProxy({ netns: { fd: lab.proxy.netns.fd }, pid: proxy.pid });
@@ -92,8 +101,12 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
     sys,
     lab,
     proxy,
+    successor,
     directory,
     setProxy,
+    handOver: async (engine) => {
+      await engine.setProxy({ netns: { fd: lab.outsider.netns.fd }, pid: successor?.pid ?? 0 });
+    },
     reopen: openOne,
     open: async (changes) => {
       const engine = await openOne(changes);
@@ -105,6 +118,7 @@ export async function scene(options: EngineOptions = {}, isLost = false): Promis
       const whole: Job = {
         options: { ...shared, ...changes, host: { path: node.path } },
         proxy: { path: lab.proxy.path, pid: proxy.pid },
+        ...(successor && { successor: { path: lab.outsider.path, pid: successor.pid } }),
         pods: { client: client.path, server: server.path },
         ...job,
       };
@@ -186,10 +200,16 @@ function tcx(sys: Sys, target: number, attachType: 'tcx_ingress' | 'tcx_egress')
   }
 }
 
-/** Checks that `client` reaches `server` in its own name, of both families, and tells whether it did so by the proxy. */
-export async function byProxy({ lab }: Pick<Scene, 'lab'>, timeoutMs = 5_000): Promise<boolean> {
-  const count = async (): Promise<number> =>
-    Object.values(await haproxySessions(lab.proxy)).reduce((sum, each) => sum + each, 0);
+/** Checks that `client` reaches `server` in its own name, of both families, and tells whether it did so by a proxy. */
+export async function byProxy(
+  { lab, successor }: Pick<Scene, 'lab' | 'successor'>,
+  timeoutMs = 5_000,
+): Promise<boolean> {
+  const hosts = [lab.proxy, ...(successor === undefined ? [] : [lab.outsider])];
+  const count = async (): Promise<number> => {
+    const sessions = await Promise.all(hosts.map(haproxySessions));
+    return sessions.flatMap((each) => Object.values(each)).reduce((sum, each) => sum + each, 0);
+  };
   const before = await count();
   for (const family of ['ipv4', 'ipv6'] as const) {
     const seen = await lab.client.get(lab.server.address(family), 80, { timeoutMs });

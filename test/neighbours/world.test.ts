@@ -28,7 +28,7 @@ const NOTHING: ReconcileReport = { repaired: [], removed: [], failed: [] };
 
 /** A scene with both pods enrolled, and nothing to do. */
 async function enrolled(attach: 'tcx' | 'clsact', isLost = false): Promise<{ stage: Scene; engine: RedirectEngine }> {
-  const stage = await scene({ attach }, isLost);
+  const stage = await scene({ attach }, { isLost });
   const engine = await stage.open();
   await engine.enroll(stage.pods('client', 'server'), { established: 'reset' });
   expect(await engine.reconcile()).toEqual(NOTHING);
@@ -184,7 +184,7 @@ describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'changes of the wo
   });
 
   test('all pins are removed under an engine: it says so, and another begins anew', async () => {
-    const stage = await scene({ attach: 'tcx' }, true);
+    const stage = await scene({ attach: 'tcx' }, { isLost: true });
     if (lacksTcx(stage.sys)) return;
     const engine = await stage.open();
     await engine.enroll(stage.pods('client', 'server'));
