@@ -65,7 +65,34 @@ describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'changes of the wo
     expect(await byProxy(stage)).toBe(true);
   });
 
-  test('a pair of links goes, and another gets its index and name: it is another pod', async () => {
+  test('a pair of links goes, and another pod gets its index and name', async () => {
+    const { stage, engine } = await enrolled('clsact');
+    const { node, outsider } = stage.lab;
+    await node.exec('ip', 'link', 'del', 'v-client');
+    const peer = { name: 'eth1', index: 3, netns: { fd: outsider.netns.fd } };
+    const index = stage.lab.client.hostIndex;
+    await node.socket.request(addLink({ kind: 'veth', name: 'v-client', index, up: true, peer }));
+    await finds(engine, { removed: ['client'] });
+    expect(await node.exec('tc', 'filter', 'show', 'dev', 'v-client', 'ingress')).toBe('');
+    expect((await engine.status()).pods.map(({ id }) => id)).toEqual(['server']);
+  });
+
+  test('a pair of links is made anew in the namespace of its pod: it is the same pod', async () => {
+    const { stage, engine } = await enrolled('clsact');
+    const { node, client } = stage.lab;
+    await node.exec('ip', 'link', 'del', 'v-client');
+    const peer = { name: 'eth0', index: ETH0, netns: { fd: client.netns.fd } };
+    const index = client.hostIndex;
+    await node.socket.request(addLink({ kind: 'veth', name: 'v-client', index, up: true, peer }));
+    expect((await engine.status()).pods[0]?.status).toBe('degraded');
+    const { removed, repaired } = await engine.reconcile();
+    expect(removed).toEqual([]);
+    expect(repaired.map(({ found: what }) => what)).toContain('app_outbound was detached by someone else');
+    await finds(engine, NOTHING);
+    expect(await node.exec('tc', 'filter', 'show', 'dev', 'v-client', 'ingress')).toContain('app_outbound');
+  });
+
+  test('a pair of links goes, and another gets its index: it is another pod', async () => {
     const { stage, engine } = await enrolled('clsact');
     const { node, client } = stage.lab;
     await node.exec('ip', 'link', 'del', 'v-client');

@@ -1,13 +1,15 @@
+import { getNetnsId } from 'netlink-tc';
 import { AmbientRedirectError, isAmbientRedirectError } from '../error.ts';
 import { POD_FLAG } from '../maps.ts';
 import { normalisePolicy } from '../policy.ts';
 import type { CaptureMode } from '../programs/index.ts';
-import { resolvePod, type Topology } from '../topology/index.ts';
+import { resolvePod, type Host, type Topology } from '../topology/index.ts';
 import { advance, settlePreserved } from './advance.ts';
 import { appFacts, hostInFacts, nodeFacts, PLACES_RECORD, proxiesOf, savePod, type EngineContext } from './context.ts';
 import { settleHandOver } from './hand-over.ts';
 import { beginDrain, settleDrains } from './drain.ts';
 import { convergeHostIn, convergePod, type Repair } from './converge.ts';
+import { openPodNetns } from './pod-netns.ts';
 import { addressesOf, type PodRecord } from './pod-record.ts';
 import { removePod } from './unenroll.ts';
 
@@ -121,8 +123,9 @@ interface Look {
 }
 
 /**
- * Looks at a pod's interface again. Its name and its index together say that it is the one that was enrolled: the kernel gives an index
- * again, but container runtimes give each pod a name of its own.
+ * Looks at a pod's interface again. Its name and its index together say that it is the one that was enrolled, as long as it has the MAC addresses
+ * that it had: the kernel gives an index again, but container runtimes give each pod a name of its own. With others it has to lead to the same
+ * namespace.
  *
  * It has the addresses that its interface has by now, unless the caller gave them. An address of another pod stays that pod's: whoever may
  * change a pod's interface could else take another's traffic.
@@ -141,7 +144,7 @@ export async function lookAgain(
     throw error;
   }
   const { hostInterface, podInterface } = topology;
-  if (hostInterface.name !== pod.hostInterface.name) return undefined;
+  if (hostInterface.name !== pod.hostInterface.name || !(await leadsToSame(host, pod, topology))) return undefined;
   const others = new Map<string, string>();
   for (const other of pods.values())
     if (other.id !== pod.id) for (const one of addressesOf(other)) others.set(one, other.id);
@@ -154,6 +157,21 @@ export async function lookAgain(
     pod: JSON.stringify(now) === JSON.stringify(pod) ? pod : now,
     refused: pod.addressesGiven || taken.length === 0 ? undefined : ofOthers(pod, taken, others),
   };
+}
+
+/** Whether an interface leads to the namespace of a pod: it is asked only where the pair may be another one. */
+async function leadsToSame(
+  { sys, socket }: Host,
+  pod: PodRecord,
+  { hostInterface, podInterface, netns: { id } }: Topology,
+): Promise<boolean> {
+  const hasHost = hostInterface.mac === pod.hostInterface.mac;
+  const hasPod = podInterface.mac === pod.podInterface.mac;
+  if (hasHost && hasPod) return true;
+  using netns = openPodNetns(sys, pod.netns, pod.netnsPath);
+  // Nobody knows its namespace: one end may have been given another address, both ends are another pair.
+  if (netns === undefined) return hasHost || hasPod;
+  return (await socket.request(getNetnsId({ fd: netns.fd }))) === id;
 }
 
 function ofOthers(pod: PodRecord, taken: readonly string[], others: ReadonlyMap<string, string>): AmbientRedirectError {
