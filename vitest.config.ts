@@ -21,8 +21,8 @@ const config: ViteUserConfig = defineConfig({
     setupFiles: ['test/support/compiled-once.ts'],
     // Processes, not threads: native code and namespaces are per process, and a crash takes one file down, not the run.
     pool: 'forks',
-    // As many as there are CPUs: of two, vitest would leave one idle.
-    maxWorkers: availableParallelism(),
+    // More than there are CPUs: tests of the kernel wait a third of their time.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     testTimeout: 20_000,
     hookTimeout: 20_000,
     coverage: {

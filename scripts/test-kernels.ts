@@ -67,14 +67,11 @@ function subset(hasTcx: boolean): Selection {
       ...tests('packages/netlink-tc/src/bpf', 'attach', 'link', 'map', 'probe', 'program-load', 'ring-buffer'),
       ...tests('packages/netlink-tc/src', 'netns/netns', 'rtnl/link', 'tc/attach', 'tc/qdisc'),
       ...tests('test', 'kernel', 'redirect/clsact', 'redirect/tcx'),
-      ...tests('test/lifecycle', 'churn', 'proxy', 'restart'),
+      ...tests('test/lifecycle', 'churn'),
     ],
     only: {
       [MESH]: CORE.map((row) => `${way}, routed ${row}`),
-      // What is steered by tproxy is handed over among listeners that share their ports: not before 6.6.
       [ENROLMENT]: [`${attach}, sk_lookup .*client.*server`],
-      [PROXY]: [`${attach}, sk_lookup `],
-      [ENGINE]: [`${attach}, sk_lookup `],
     },
     without: [...ALIKE, '.* the verifier.s limits', '.* a process that cannot come back'],
   };
@@ -177,7 +174,7 @@ function scriptOf(selection: Selection): string {
 
 // Leaves all sources transformed, and the programs of some tests compiled, where the guests find them: both takes them ten times as long.
 const files = [...new Set(kernels.flatMap((kernel) => selectionOf(kernel).files))];
-const some = `^(${ENROLMENT} .*, sk_lookup .*client.*server|${ENGINE} .*, sk_lookup )`;
+const some = `^${ENROLMENT} tcx, sk_lookup .*client.*server`;
 spawnSync(process.execPath, vitest(files, `--testNamePattern=${some}`), {
   cwd: ROOT,
   env: { ...process.env, ...ENVIRONMENT, CI: 'false', AMBIENT_BUNDLES: bundles },

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { LabHost } from '../support/lab-host.ts';
 import { addPods, type PodSpec } from '../support/lab.ts';
 import { describeWith } from '../support/needs.ts';
@@ -54,6 +54,10 @@ describeWith(NEEDS, `${MANY} pods that come and go together`, () => {
     }, 2 * SETUP_MS);
     afterAll(async () => {
       await Promise.all(pods.map((each) => each.close()));
+      const { node } = scene.lab;
+      // Some time after their namespaces.
+      const areGone = async (): Promise<boolean> => !/ (v-|if)\d+@/.test(await node.exec('ip', '-o', 'link'));
+      await vi.waitUntil(areGone, { timeout: 30_000 });
       await scene.close();
     }, SETUP_MS);
 

@@ -109,7 +109,10 @@ async function survives(
 }
 
 describeWith([root, tool('haproxy'), tool('ip'), tool('tc')], 'an engine that is killed', () => {
-  const ways = attachModes().flatMap((attach) => ROWS.map(({ part, before }) => ({ attach, part, before })));
+  const ways = attachModes()
+    .flatMap((attach, index) => ROWS.map(({ part, before }) => ({ attach, part, before, isFirst: index === 0 })))
+    // What these change on hooks, the others do as well: by one way in every run.
+    .filter(({ part, isFirst }) => isFirst || STEPS === 'calls' || (part !== 'drain' && part !== 'handOver'));
   test.each(ways)('$attach, $part: the next one finishes or undoes it', async ({ attach, ...row }) => {
     const stage = await scene({ attach }, { hasSuccessor: row.part === 'handOver' });
     await sharers(stage);
