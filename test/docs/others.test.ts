@@ -144,6 +144,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'npm run bench': 'it measures for minutes, and wants the machine for itself',
   'sudo -E env PATH="$PATH" CI=true npm test': 'CI runs it as root: this test is part of it',
   'npm run test:kernels -- 6.1': 'CI runs it with --subset',
+  'npm run test:crash': 'CI runs its test, by numbered steps',
+  'npm run test:lifecycle': 'CI runs its tests, with other counts',
   '.ci/run': 'it is CI',
   'npm install ambient-redirect': 'nothing is published yet',
   'npm install bpf-asm': 'nothing is published yet',
